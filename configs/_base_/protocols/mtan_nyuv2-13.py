@@ -1,0 +1,35 @@
+_base_ = './mtan.py'
+# MTAN's NYUv2: 288x384, 795 / 654 images, 13 classes.
+input_size = (288, 384)
+data_root = 'data/nyuv2-13'
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='NYUv2', data_root=data_root, split='train', tasks=_base_.tasks, pipeline=_base_.train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='NYUv2',
+        data_root=data_root,
+        split='val',
+        tasks=_base_.tasks,
+        pipeline=_base_.test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='MTLEvaluator',
+    metrics=_base_.metrics,
+    baseline='nyuv2-13_hrnet18-small-v2_ctal-paper',
+    primary=dict(semseg='mIoU', depth='relErr', normals='mErr'),
+)
+test_evaluator = val_evaluator

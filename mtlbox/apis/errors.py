@@ -1,0 +1,28 @@
+"""How the tools report what a user can mend: in one line, without a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mtlbox.config import ConfigError
+from mtlbox.engine.checkpoint import CheckpointError
+from mtlbox.registry import UnknownComponentError
+
+
+@contextmanager
+def exit_on_user_error() -> Iterator[None]:
+    """End the program with ``error: ...`` and exit code 2 where the input is at fault.
+
+    Faults of configs, checkpoints and files are reported so; any other error keeps its traceback. With the environment
+    variable MTLBOX_TRACEBACK set, all of them do.
+    """
+    try:
+        yield
+    except (ConfigError, CheckpointError, UnknownComponentError, FileNotFoundError, ValueError) as error:
+        if os.environ.get('MTLBOX_TRACEBACK'):
+            raise
+        print(f'error: {error}\n(MTLBOX_TRACEBACK=1 shows where it arose.)', file=sys.stderr)
+        sys.exit(2)

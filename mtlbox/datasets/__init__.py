@@ -1,0 +1,8 @@
+"""Data sets and transforms."""
+
+from mtlbox.datasets import transforms
+from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.nyuv2 import NYUv2
+from mtlbox.datasets.rooms import RoomsDataset
+
+__all__ = ['MultiTaskDataset', 'NYUv2', 'RoomsDataset', 'transforms']

@@ -1,0 +1,159 @@
+"""The base of all data sets: which tasks an image has labels for, and how they are read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mtlbox.registry import TRANSFORMS, did_you_mean
+from mtlbox.tasks import Task, build_tasks
+from mtlbox.tasks.base import Array
+
+
+class MultiTaskDataset(BaseDataset):
+    """Images with a map for each of some tasks; any of the model's tasks may be unlabelled.
+
+    A data set of yours overrides ``METAINFO``, :meth:`load_data_list`, :meth:`load_image` and :meth:`load_label`.
+    Each sample passes the pipeline as a dict with
+
+    * ``img``: RGB ``(H, W, 3)``, uint8 or float32 in 0..255,
+    * ``gt``: ``{task key: map}`` for the tasks that have a label here, checked by their :class:`~mtlbox.tasks.Task`,
+    * ``tasks``: the ``{key: Task}`` of the model, whom the transforms ask how a map moves,
+    * ``rng``: the ``numpy.random.Generator`` that transforms draw from,
+    * ``ori_shape``, ``img_shape`` (H, W), ``sample_idx``, ``sample_id`` and what :meth:`load_data_list` gave.
+
+    Args:
+        tasks: The model's tasks by key, built or as configs.
+        labels: Which labels are read. None: each task reads the label of its own name, if there is one. A sequence:
+            only these. A dict from task key to label name: for keys that differ from the label's name
+            (``{'semseg_nyu': 'semseg'}``).
+        data_root: Folder of the data.
+        split: Part of the data, e.g. ``'train'``.
+        pipeline: Transforms, built or as configs.
+        indices: The first ``indices`` samples, or these samples, only.
+        test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
+        serialize_data: Hold the list of samples as one block of bytes, which workers share.
+
+    Raises:
+        ValueError: A task or label is unknown or named twice, no task has a label, or there is no sample.
+    """
+
+    METAINFO: ClassVar[dict] = {'labels': ()}
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task | Mapping],
+        labels: Sequence[str] | Mapping[str, str] | None = None,
+        data_root: str = '',
+        split: str = 'train',
+        pipeline: Sequence[Mapping | Callable] = (),
+        indices: int | Sequence[int] | None = None,
+        test_mode: bool = False,
+        serialize_data: bool = True,
+    ) -> None:
+        self.tasks = build_tasks(tasks)
+        self.split = split
+        self.label_names = self._match_labels(labels)
+        super().__init__(
+            data_root=data_root,
+            data_prefix={},
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=[TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in pipeline],
+            test_mode=test_mode,
+        )
+        self._metainfo['tasks'] = self.tasks
+        self._metainfo['dataset'] = type(self).__name__
+
+    @abstractmethod
+    def load_data_list(self) -> list[dict]:
+        """Return one dict per sample with what the two loaders need; ``sample_id`` names it in messages."""
+
+    @abstractmethod
+    def load_image(self, info: dict) -> Array:
+        """Return the sample's image, RGB ``(H, W, 3)``, uint8 or float32 in 0..255."""
+
+    @abstractmethod
+    def load_label(self, info: dict, name: str) -> Array | None:
+        """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
+
+    def full_init(self) -> None:
+        """Load the list of samples; raise ValueError where there is none."""
+        super().full_init()
+        if not len(self):
+            raise ValueError(f'{self!r} has no samples.')
+
+    def __repr__(self) -> str:
+        root = f', data_root={self.data_root!r}' if self.data_root else ''
+        return f'{type(self).__name__}(split={self.split!r}{root})'
+
+    def load_sample(self, idx: int) -> dict[str, Any]:
+        """Read sample ``idx`` and its labels, and check both; this is what enters the pipeline."""
+        info = self.get_data_info(idx)
+        info.setdefault('sample_id', str(info['sample_idx']))
+        where = f'{self!r}, sample {info["sample_id"]}'
+        image = self.load_image(info)
+        if image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but the shape is {image.shape}.')
+        gt = {}
+        for key, task in self.tasks.items():
+            name = self.label_names.get(key)
+            label = task.derive(image) if name is None else self.load_label(info, name)
+            if label is None:
+                continue
+            task.check(label, where)
+            if label.shape[:2] != image.shape[:2]:
+                raise ValueError(
+                    f'{where}: the map of {key!r} is {label.shape[0]}x{label.shape[1]}, '
+                    f'but the image is {image.shape[0]}x{image.shape[1]} (height x width).'
+                )
+            gt[key] = label
+        size = image.shape[:2]
+        return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}
+
+    def prepare_data(self, idx: int) -> Any:
+        """Read sample ``idx`` and pass it through the pipeline."""
+        sample = self.load_sample(idx)
+        sample['rng'] = np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint32))  # noqa: NPY002 (seeded per worker by mmengine)
+        return self.pipeline(sample)
+
+    def __getitem__(self, idx: int) -> Any:
+        """Return sample ``idx``, read and transformed."""
+        if not self._fully_initialized:
+            self.full_init()
+        return self.prepare_data(idx)
+
+    def _match_labels(self, labels: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:
+        """Return ``{task key: label name}``."""
+        offered = tuple(self.METAINFO['labels'])
+        if labels is None:
+            matched = {key: key for key in self.tasks if key in offered}
+        elif isinstance(labels, Mapping):
+            matched = dict(labels)
+        elif isinstance(labels, str):
+            raise TypeError(f'labels must be a list or a dict, but is the string {labels!r}.')
+        else:
+            twice = sorted({name for name in labels if list(labels).count(name) > 1})
+            if twice:
+                raise ValueError(f'labels of {type(self).__name__} names {", ".join(map(repr, twice))} twice.')
+            matched = {name: name for name in labels}
+        for key, name in matched.items():
+            if name not in offered:
+                raise ValueError(f'{type(self).__name__} has no label {name!r}.{did_you_mean(name, offered)}')
+            if key not in self.tasks:
+                raise ValueError(
+                    f'labels of {type(self).__name__} names {key!r}, which is not a task.{did_you_mean(key, self.tasks)}'
+                )
+        derived = [key for key, task in self.tasks.items() if type(task).derive is not Task.derive]
+        if not matched and not derived:
+            raise ValueError(
+                f'{type(self).__name__} has labels for {", ".join(offered) or "nothing"}, '
+                f'but the tasks are {", ".join(self.tasks)}. Where a key differs from the label it reads, say so: '
+                "labels=dict(semseg_nyu='semseg')."
+            )
+        return matched

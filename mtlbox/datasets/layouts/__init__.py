@@ -1,0 +1,40 @@
+"""The layouts that data sets have on disk, and who writes them. A new data set is one entry in ``LAYOUTS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mtlbox.datasets.layouts import mtan_nyuv2
+from mtlbox.tasks.base import Array
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one data set lies on disk.
+
+    Attributes:
+        title: One line for people.
+        counts: Samples per split of the full data set.
+        size: (H, W) of its maps.
+        encode_room: Turns a rendered room into ``{path: array}``, where a path is relative to the split's folder,
+            has no suffix, and may hold ``{index}``.
+    """
+
+    title: str
+    counts: dict[str, int]
+    size: tuple[int, int]
+    encode_room: Callable[[Mapping[str, Array]], dict[str, Array]] = field(repr=False)
+
+
+LAYOUTS = {
+    'nyuv2-13': Layout(
+        title="NYU Depth v2, 13 classes, in MTAN's layout",
+        counts={'train': 795, 'val': 654},
+        size=(288, 384),
+        encode_room=mtan_nyuv2.encode_room,
+    ),
+}
+"""The layouts by the data set's name in config files."""
+
+__all__ = ['LAYOUTS', 'Layout']

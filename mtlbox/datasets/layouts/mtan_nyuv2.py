@@ -1,0 +1,41 @@
+"""Writing MTAN's NYUv2 layout; what it looks like is described where it is read, in :mod:`mtlbox.datasets.nyuv2`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mtlbox.tasks.base import Array
+
+
+def encode(
+    image: Array, semseg: Array | None = None, depth: Array | None = None, normals: Array | None = None
+) -> dict[str, Array]:
+    """Turn one sample into the files of the layout.
+
+    The layout has every file for every index, so that a missing label is written as a map without a labelled pixel.
+
+    Args:
+        image: ``(H, W, 3)`` RGB, uint8 or float32 in 0..255.
+        semseg: ``(H, W)``, classes and 255.
+        depth: ``(H, W)`` metres, 0 unknown.
+        normals: ``(H, W, 3)``, zero vector unknown.
+
+    Returns:
+        ``{path without suffix, relative to the split's folder: array}``.
+    """
+    size = image.shape[:2]
+    label = np.full(size, -1, dtype=np.int8) if semseg is None else semseg.astype(np.int16)
+    label = np.where(label == 255, -1, label).astype(np.int8)
+    return {
+        'image/{index}': image.astype(np.float32) / np.float32(255),
+        'label/{index}': label,
+        'depth/{index}': (np.zeros(size) if depth is None else depth).astype(np.float32)[..., None],
+        'normal/{index}': (np.zeros((*size, 3)) if normals is None else normals).astype(np.float32),
+    }
+
+
+def encode_room(room: Mapping[str, Array]) -> dict[str, Array]:
+    """Turn a rendered room into the files of the layout; as :func:`encode`."""
+    return encode(room['image'], room['semseg'], room['depth'], room['normals'])

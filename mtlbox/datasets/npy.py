@@ -1,0 +1,92 @@
+"""NumPy files: checked without being read, loaded with errors that name them, written whole or not at all."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAGIC = b'\x93NUMPY'
+_FIRST_READ = 256  # the whole header of every array of up to a dozen dimensions
+_LONGEST_HEADER = 10_000
+
+Array = NDArray[Any]
+
+
+class NpyHeader(NamedTuple):
+    """What the head of a NumPy file says about the array in it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def read_header(path: str | Path) -> NpyHeader:
+    """Return the shape and type of the array in ``path``, and check by the file's size that it is all there.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is empty, is no NumPy file, has a damaged header, holds Python objects, or is shorter or
+            longer than its header says.
+    """
+    with open(path, 'rb') as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(_FIRST_READ)
+        if not head:
+            raise ValueError(f'{path} is empty (0 bytes).')
+        if head[:6] != _MAGIC:
+            raise ValueError(f'{path} is not a NumPy file: it begins with {head[:12]!r} instead of {_MAGIC!r}.')
+        width = 2 if head[6:7] == b'\x01' else 4
+        start = 8 + width
+        length = int.from_bytes(head[8:start], 'little')
+        if length > _LONGEST_HEADER:
+            raise ValueError(f'{path} has a damaged header: its length is given as {length} bytes.')
+        if start + length > len(head):
+            head += file.read(start + length - len(head))
+    try:
+        header = _parse(head[start : start + length])
+    except (ValueError, SyntaxError, TypeError, KeyError) as error:
+        raise ValueError(f'{path} has a damaged header ({error}).') from error
+    if header.dtype.hasobject:
+        raise ValueError(f'{path} holds Python objects, which are not read: an array of numbers is expected.')
+    expected = start + length + math.prod(header.shape) * header.dtype.itemsize
+    if size != expected:
+        state = 'truncated' if size < expected else 'too long'
+        raise ValueError(
+            f'{path} is {state}: an array of shape {header.shape} and type {header.dtype} '
+            f'takes {expected} bytes, but the file has {size}.'
+        )
+    return header
+
+
+@lru_cache(maxsize=256)
+def _parse(header: bytes) -> NpyHeader:
+    """Read the literal dict of a header; the files of a data set have few different ones."""
+    fields = ast.literal_eval(header.decode('latin1').strip())
+    return NpyHeader(tuple(int(n) for n in fields['shape']), np.dtype(fields['descr']))
+
+
+def load(path: str | Path) -> Array:
+    """Return the array in ``path``; what may be raised is as for :func:`read_header`."""
+    read_header(path)
+    return np.load(path, allow_pickle=False)
+
+
+def save(path: str | Path, array: Array) -> None:
+    """Write ``array`` to ``path`` such that the file is either complete or absent, whenever the process ends."""
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f'.{target.name}.', suffix='.part', dir=target.parent)
+    try:
+        with os.fdopen(descriptor, 'wb') as file:
+            np.save(file, array, allow_pickle=False)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

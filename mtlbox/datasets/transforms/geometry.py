@@ -1,0 +1,180 @@
+"""Transforms that move pixels: the image is resampled here, each map by the rule of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mtlbox.registry import TRANSFORMS
+from mtlbox.tasks import Task
+from mtlbox.tasks.base import Array
+
+Sample = dict[str, Any]
+
+
+def move(sample: Sample, image: Callable[[Array], Array], label: Callable[[Task, Array], Array]) -> Sample:
+    """Apply ``image`` to the image of ``sample`` and ``label(task, map)`` to each of its maps."""
+    sample['img'] = image(sample['img'])
+    sample['gt'] = {key: label(sample['tasks'][key], gt) for key, gt in sample['gt'].items()}
+    sample['img_shape'] = sample['img'].shape[:2]
+    return sample
+
+
+def resize_image(image: Array, size: tuple[int, int]) -> Array:
+    """Resample an image to ``size`` (H, W): bilinear to enlarge, by area to reduce."""
+    if image.shape[:2] == tuple(size):
+        return image
+    shrinks = size[0] < image.shape[0] or size[1] < image.shape[1]
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+@TRANSFORMS.register_module()
+class Resize(BaseTransform):
+    """Bring image and maps to one size; the aspect ratio may change.
+
+    Args:
+        size: (H, W).
+        labels: Whether the maps are resampled too. At test time leave them, so that predictions, which are brought
+            back to the image's own size, meet the labels as they were given.
+    """
+
+    def __init__(self, *, size: Sequence[int], labels: bool = True) -> None:
+        self.size = (int(size[0]), int(size[1]))
+        self.labels = labels
+
+    def transform(self, sample: Sample) -> Sample:
+        """Resample."""
+        if self.labels:
+            return move(sample, lambda x: resize_image(x, self.size), lambda task, gt: task.resize(gt, self.size))
+        return move(sample, lambda x: resize_image(x, self.size), lambda task, gt: gt)
+
+
+@TRANSFORMS.register_module()
+class RandomScale(BaseTransform):
+    """Enlarge by a random factor s, as if the camera came nearer: depths are divided by s.
+
+    Args:
+        scale: Range that s is drawn from, uniformly.
+    """
+
+    def __init__(self, *, scale: Sequence[float] = (0.5, 2.0)) -> None:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f'scale must be (low, high) with 0 < low <= high, but is {tuple(scale)}.')
+        self.scale = (float(scale[0]), float(scale[1]))
+
+    def transform(self, sample: Sample) -> Sample:
+        """Draw s and resample."""
+        zoom = float(sample['rng'].uniform(*self.scale))
+        height, width = sample['img'].shape[:2]
+        size = (max(1, round(height * zoom)), max(1, round(width * zoom)))
+        return move(sample, lambda x: resize_image(x, size), lambda task, gt: task.resize(gt, size, zoom))
+
+
+@TRANSFORMS.register_module()
+class RandomCrop(BaseTransform):
+    """Cut a random window; what is smaller is padded at the bottom and right first.
+
+    Args:
+        size: (H, W) of the window.
+        fill: RGB that the image is padded with; the maps are padded with their tasks' ignore values.
+        cat_max: The window is drawn again, at most ten times, while one class fills more than this share of
+            the labelled pixels of ``cat_task``.
+        cat_task: Key of the class task that ``cat_max`` looks at.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: Sequence[int],
+        fill: Sequence[float] = (0, 0, 0),
+        cat_max: float = 1.0,
+        cat_task: str | None = None,
+    ) -> None:
+        if cat_max < 1 and cat_task is None:
+            raise ValueError('cat_max needs cat_task: the key of the task whose classes it looks at.')
+        self.size = (int(size[0]), int(size[1]))
+        self.fill, self.cat_max, self.cat_task = tuple(fill), cat_max, cat_task
+
+    def transform(self, sample: Sample) -> Sample:
+        """Pad where needed, draw a window and cut it."""
+        height, width = (max(a, b) for a, b in zip(self.size, sample['img'].shape[:2]))
+        sample = move(sample, lambda x: self._pad(x, height, width), lambda task, gt: task.pad(gt, (height, width)))
+        for _ in range(10):
+            top = int(sample['rng'].integers(0, height - self.size[0] + 1))
+            left = int(sample['rng'].integers(0, width - self.size[1] + 1))
+            if self._is_mixed(sample, top, left):
+                break
+        h, w = self.size
+        return move(
+            sample,
+            lambda x: np.ascontiguousarray(x[top : top + h, left : left + w]),
+            lambda task, gt: task.crop(gt, top, left, h, w),
+        )
+
+    def _pad(self, image: Array, height: int, width: int) -> Array:
+        bottom, right = height - image.shape[0], width - image.shape[1]
+        if not bottom and not right:
+            return image
+        return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=self.fill)
+
+    def _is_mixed(self, sample: Sample, top: int, left: int) -> bool:
+        if self.cat_max >= 1 or self.cat_task not in sample['gt']:
+            return True
+        ignore = sample['tasks'][self.cat_task].ignore_value
+        window = sample['gt'][self.cat_task][top : top + self.size[0], left : left + self.size[1]]
+        counts = np.unique(window[window != ignore], return_counts=True)[1]
+        return len(counts) > 1 and counts.max() < self.cat_max * counts.sum()
+
+
+@TRANSFORMS.register_module()
+class RandomFlip(BaseTransform):
+    """Mirror left to right; normals point the other way in x afterwards.
+
+    Args:
+        prob: How often.
+    """
+
+    def __init__(self, *, prob: float = 0.5) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must be in 0..1, but is {prob}.')
+        self.prob = prob
+
+    def transform(self, sample: Sample) -> Sample:
+        """Mirror, or not."""
+        sample['flip'] = bool(sample['rng'].random() < self.prob)
+        if not sample['flip']:
+            return sample
+        return move(sample, lambda x: np.ascontiguousarray(x[:, ::-1]), lambda task, gt: task.hflip(gt))
+
+
+@TRANSFORMS.register_module()
+class RandomRotate(BaseTransform):
+    """Turn about the image's centre; normals turn with the image plane, the corners become ignored.
+
+    Args:
+        degrees: Range that the angle is drawn from, uniformly; one number d means (-d, d).
+        prob: How often.
+        fill: RGB of the corners.
+    """
+
+    def __init__(
+        self, *, degrees: float | Sequence[float] = 10.0, prob: float = 1.0, fill: Sequence[float] = (0, 0, 0)
+    ) -> None:
+        low, high = (-degrees, degrees) if isinstance(degrees, (int, float)) else degrees
+        self.degrees, self.prob, self.fill = (float(low), float(high)), prob, tuple(fill)
+
+    def transform(self, sample: Sample) -> Sample:
+        """Draw an angle and resample."""
+        if sample['rng'].random() >= self.prob:
+            return sample
+        angle = float(sample['rng'].uniform(*self.degrees))
+        return move(sample, lambda x: self._turn(x, angle), lambda task, gt: task.rotate(gt, angle))
+
+    def _turn(self, image: Array, angle: float) -> Array:
+        height, width = image.shape[:2]
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
+        return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=self.fill)

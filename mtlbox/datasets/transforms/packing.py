@@ -1,0 +1,46 @@
+"""The last transform: from a dict of arrays to what the model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mtlbox.datasets.transforms.geometry import Sample
+from mtlbox.registry import TRANSFORMS
+from mtlbox.structures import MTLDataSample
+
+
+@TRANSFORMS.register_module()
+class PackMultiTaskInputs(BaseTransform):
+    """Pack the image as ``inputs`` ``(3, H, W)`` and the maps as an ``MTLDataSample``.
+
+    A task without a label gets an all-ignore map that is flagged unlabelled; so is a label that is ignored everywhere,
+    as that of human parts in a crop without a person.
+
+    Args:
+        meta_keys: What is kept beside the maps, where the sample has it.
+    """
+
+    def __init__(
+        self,
+        *,
+        meta_keys: Sequence[str] = ('sample_idx', 'sample_id', 'img_path', 'ori_shape', 'img_shape', 'flip'),
+    ) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, sample: Sample) -> dict[str, Any]:
+        """Pack ``sample``."""
+        data_sample = MTLDataSample(metainfo={key: sample[key] for key in self.meta_keys if key in sample})
+        maps, labelled = {}, {}
+        for key, task in sample['tasks'].items():
+            gt = sample['gt'].get(key)
+            size = next((other.shape[:2] for other in sample['gt'].values()), sample['img_shape'])
+            maps[key] = task.pack(task.empty(size) if gt is None else gt)
+            labelled[key] = gt is not None and bool(task.valid(maps[key][None]).any())
+        data_sample.set_maps('gt', maps, labelled)
+        image = np.ascontiguousarray(sample['img'].transpose(2, 0, 1))
+        return {'inputs': torch.from_numpy(image), 'data_samples': data_sample}

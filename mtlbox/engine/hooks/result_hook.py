@@ -1,0 +1,117 @@
+"""The scores of a run, with all that is needed to make them again."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import mmengine
+import numpy as np
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mtlbox.config import config_hash
+from mtlbox.registry import HOOKS
+from mtlbox.version import __version__
+
+
+@HOOKS.register_module()
+class ResultHook(Hook):
+    """Writes ``result.json`` into the work directory after each validation and test.
+
+    It holds the scores with their protocols, the epoch and iteration, the config's name and hash, the commit, the
+    seed, the device and the versions. ``best`` is the validation with the best value of what the checkpoint hook
+    keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A
+    score that could not be computed is null.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self) -> None:
+        self._result: dict[str, Any] = {}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Record a validation."""
+        entry = {'epoch': runner.epoch, 'iter': runner.iter, 'scores': _numbers(metrics or {})}
+        self._result['val'] = entry
+        score, sign = self._watched(runner)
+        value = entry['scores'].get(score) if score else None
+        if value is not None:
+            best = self._result.get('best')
+            if best is None or sign * value > sign * best['scores'][score]:
+                self._result['best'] = {**entry, 'by': score}
+        self._write(runner, runner.val_loop.evaluator)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Record a test."""
+        self._result['test'] = {'checkpoint': runner._load_from, 'scores': _numbers(metrics or {})}
+        self._write(runner, runner.test_loop.evaluator)
+
+    def _watched(self, runner: Runner) -> tuple[str | None, int]:
+        for hook in runner.hooks:
+            indicators = getattr(hook, 'key_indicators', None)
+            if indicators:
+                return indicators[0], 1 if hook.rules[0] == 'greater' else -1
+        return None, 1
+
+    @master_only
+    def _write(self, runner: Runner, evaluator: Any) -> None:
+        protocols = evaluator.protocols() if hasattr(evaluator, 'protocols') else {}
+        chosen = self._result.get('test') or self._result.get('best') or self._result['val']
+        text = json.dumps(
+            {
+                'config': runner.cfg.filename,
+                'config_hash': config_hash(runner.cfg),
+                'commit': _commit(),
+                'seed': runner.seed,
+                'device': _device(),
+                'world_size': runner.world_size,
+                'versions': _versions(),
+                'protocols': protocols,
+                'scores': chosen['scores'],
+                **self._result,
+            },
+            indent=2,
+        )
+        path = Path(runner.work_dir, 'result.json')
+        temporary = path.with_suffix('.tmp')
+        temporary.write_text(text + '\n')
+        temporary.replace(path)
+
+
+def _numbers(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    return {key: float(value) if math.isfinite(float(value)) else None for key, value in scores.items()}
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f'CPU, {torch.get_num_threads()} threads'
+
+
+def _versions() -> dict[str, str]:
+    return {
+        'mtlbox': __version__,
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'mmengine': mmengine.__version__,
+        'mmcv': mmcv.__version__,
+        'numpy': np.__version__,
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree, with ``-dirty`` where files differ from it; None outside a checkout."""
+    command = ['git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

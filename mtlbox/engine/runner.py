@@ -1,0 +1,71 @@
+"""mmengine's Runner, on CPUs as well as GPUs, and careful with the checkpoints it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.runner import Runner
+from torch import cuda, nn
+
+from mtlbox.compat import ensure_torchvision
+from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
+from mtlbox.engine.dist import init_dist
+from mtlbox.registry import RUNNERS
+
+
+@RUNNERS.register_module()
+class MTLRunner(Runner):
+    """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed and must fit."""
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Join the process group before mmengine would, which needs a GPU for it."""
+        if self.distributed:
+            init_dist(self._launcher)
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap for DDP; on CPUs without device ids."""
+        if not self.distributed or cuda.is_available() or model_wrapper_cfg is not None or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        return MMDistributedDataParallel(
+            module=model.to('cpu'),
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+        )
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = True,
+        revise_keys: list | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint safely and load its weights; one of another architecture is refused.
+
+        Args:
+            filename: A local file.
+            map_location: Where its tensors go.
+            strict: Kept for mmengine's sake; all weights must fit in any case.
+            revise_keys: Not used; a wrapper's ``module.`` is removed.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            CheckpointError: It is damaged, unsafe, or of another architecture.
+        """
+        checkpoint = read_checkpoint(filename, map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        load_weights(model, weights_of(checkpoint), filename)
+        self._has_loaded = True
+        self.logger.info(f'Loaded checkpoint {filename}')
+        return checkpoint
+
+
+def build_runner(cfg: Config) -> MTLRunner:
+    """Return the runner of a config that :func:`mtlbox.config.load_config` has read."""
+    ensure_torchvision()
+    return MTLRunner.from_cfg(cfg)

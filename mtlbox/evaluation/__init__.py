@@ -1,0 +1,22 @@
+"""Evaluation: pure metric functions, metrics with a protocol, and the evaluator that adds delta_m."""
+
+from mtlbox.evaluation.delta_m import Baseline, list_baselines, load_baseline, write_baseline
+from mtlbox.evaluation.evaluator import MTLEvaluator
+from mtlbox.evaluation.metrics import DepthMetric, NormalsMetric, SegMetric, TaskMetric
+from mtlbox.evaluation.protocols import PROTOCOLS, Protocol, describe_protocols, get_protocol
+
+__all__ = [
+    'PROTOCOLS',
+    'Baseline',
+    'DepthMetric',
+    'MTLEvaluator',
+    'NormalsMetric',
+    'Protocol',
+    'SegMetric',
+    'TaskMetric',
+    'describe_protocols',
+    'get_protocol',
+    'list_baselines',
+    'load_baseline',
+    'write_baseline',
+]

@@ -1,0 +1,166 @@
+"""Single-task baselines in files, which delta_m compares with.
+
+A baseline file is JSON with the keys of ``Baseline``. mtlbox ships published ones (``list_baselines``); one of your own
+is written from the ``result.json`` of a single-task run by ``tools/analysis_tools/make_baseline.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mtlbox.evaluation.protocols import get_protocol
+from mtlbox.registry import did_you_mean
+
+FOLDER = Path(__file__).parent / 'baselines'
+
+HOW_TO_MAKE = (
+    'To make one, train the single-task (STL) config of the same backbone and data set, then run: '
+    'python tools/analysis_tools/make_baseline.py WORK_DIR/result.json NAME --out FILE, and set baseline=FILE'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """Scores of single-task networks.
+
+    Attributes:
+        name: Name of the baseline.
+        backbone: Backbone that every network has.
+        dataset: Data set on which they were trained and evaluated.
+        protocols: Protocol of each task.
+        scores: Scores of each task by name, e.g. ``{'semseg': {'mIoU': 49.23}}``.
+        source: Paper and table, or config, commit and seed.
+    """
+
+    name: str
+    backbone: str
+    dataset: str
+    protocols: dict[str, str]
+    scores: dict[str, dict[str, float]]
+    source: str
+
+
+def list_baselines() -> list[str]:
+    """Names of the baselines that mtlbox ships."""
+    return sorted(path.stem for path in FOLDER.glob('*.json'))
+
+
+def load_baseline(name: str) -> Baseline:
+    """Read a baseline.
+
+    Args:
+        name: Name of a shipped baseline, or the path of a file (it ends in '.json').
+
+    Raises:
+        FileNotFoundError: If there is none; the message says which are near and how to make one.
+        ValueError: If the file is no valid baseline; the message names the file and the key.
+    """
+    path = Path(name) if str(name).endswith('.json') else FOLDER / f'{name}.json'
+    if not path.is_file():
+        near = '' if str(name).endswith('.json') else did_you_mean(str(name), list_baselines())
+        raise FileNotFoundError(f'there is no baseline {str(name)!r} (looked for {path}).{near} {HOW_TO_MAKE}.')
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not valid JSON: {error}') from error
+    return _checked(content, str(path))
+
+
+def write_baseline(
+    path: str | Path,
+    result_json: str | Path,
+    *,
+    name: str,
+    backbone: str | None = None,
+    dataset: str | None = None,
+) -> Baseline:
+    """Write the baseline that a finished single-task run is.
+
+    Args:
+        path: File to write, ending in '.json'.
+        result_json: ``result.json`` of the run. Its ``scores`` (``{'semseg/mIoU': 49.2, ...}``) and ``protocols``
+            (``{'semseg': 'pooled-absent-skipped', ...}``) are taken, and ``config``, ``commit`` and ``seed`` for the
+            source.
+        name: Name of the baseline.
+        backbone: Its backbone; the result's ``backbone`` if not given.
+        dataset: Its data set; the result's ``dataset`` if not given.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileNotFoundError: If there is no such result.
+        ValueError: If the result lacks what is needed, or ``path`` does not end in '.json'.
+    """
+    if Path(path).suffix != '.json':
+        raise ValueError(f'{path}: a baseline file must end in .json')
+    try:
+        result = json.loads(Path(result_json).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{result_json} is not valid JSON: {error}') from error
+    lacking = [key for key in ('scores', 'protocols') if not isinstance(result.get(key), dict) or not result[key]]
+    for key, given in (('backbone', backbone), ('dataset', dataset)):
+        if not (given or result.get(key)):
+            lacking.append(f'{key} (give it as an argument)')
+    if lacking:
+        raise ValueError(f'{result_json} has no {", ".join(lacking)}: expected the result.json of a finished run')
+    scores: dict[str, dict[str, float]] = {}
+    for key, value in result['scores'].items():
+        task, _, score = key.partition('/')
+        if task in result['protocols'] and score and _is_number(value):
+            scores.setdefault(task, {})[score] = value
+    origin = ', '.join(f'{key} {result[key]}' for key in ('config', 'commit', 'seed') if result.get(key) is not None)
+    content = {
+        'name': name,
+        'backbone': backbone or result['backbone'],
+        'dataset': dataset or result['dataset'],
+        'protocols': {task: result['protocols'][task] for task in scores},
+        'scores': scores,
+        'source': origin or str(result_json),
+    }
+    baseline = _checked(content, str(result_json))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(asdict(baseline), indent=2) + '\n', encoding='utf-8')
+    return baseline
+
+
+def _checked(content: Any, where: str) -> Baseline:
+    """``content`` as a baseline, or a ValueError that names ``where`` and the wrong key."""
+    keys = [field.name for field in fields(Baseline)]
+    if not isinstance(content, Mapping):
+        raise ValueError(f'{where}: expected a JSON object with the keys {keys}')
+    for key in content:
+        if key not in keys:
+            raise ValueError(f'{where}: unknown key {key!r}.{did_you_mean(str(key), keys)}')
+    for key in keys:
+        kind = dict if key in ('protocols', 'scores') else str
+        if not isinstance(content.get(key), kind) or not content[key]:
+            raise ValueError(f'{where}: key {key!r} must be a non-empty {kind.__name__}, got {content.get(key)!r}')
+    if set(content['scores']) != set(content['protocols']):
+        raise ValueError(
+            f'{where}: scores are given for {sorted(content["scores"])} and protocols for '
+            f'{sorted(content["protocols"])}: expected the same tasks'
+        )
+    protocols: dict[str, str] = {}
+    for task, protocol in content['protocols'].items():
+        try:
+            protocols[task] = get_protocol(protocol).name
+        except ValueError as error:
+            raise ValueError(f'{where}: protocols.{task}: {error}') from error
+    for task, scores in content['scores'].items():
+        if not isinstance(scores, Mapping) or not scores:
+            raise ValueError(f'{where}: scores.{task} must map score names to numbers, got {scores!r}')
+        for score, value in scores.items():
+            if not _is_number(value):
+                raise ValueError(f'{where}: scores.{task}.{score} must be a finite number, got {value!r}')
+    return Baseline(**{**content, 'protocols': protocols, 'scores': {t: dict(s) for t, s in content['scores'].items()}})
+
+
+def _is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,234 @@
+"""The evaluator: all metrics of all tasks, and delta_m."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.logging import print_log
+
+from mtlbox.evaluation.delta_m import Baseline, load_baseline
+from mtlbox.evaluation.functional.delta_m import delta_m
+from mtlbox.evaluation.metrics.base import TaskMetric
+from mtlbox.registry import EVALUATORS, METRICS, did_you_mean
+
+
+@EVALUATORS.register_module()
+class MTLEvaluator(Evaluator):
+    """Runs the metrics of all tasks and adds delta_m against single-task baselines.
+
+    Scores are named ``<prefix>/<score>``, e.g. 'semseg/mIoU'. ``delta_m``, in percent, is taken over the tasks that
+    have a metric under their own key as prefix, with one primary score each. It is left out, and the log says why,
+    where the baseline is missing or lacks one of these scores, or where a score is NaN.
+
+    Args:
+        metrics: Metrics or their configs.
+        baseline: Name of a shipped baseline or path of a baseline file (``mtlbox.evaluation.delta_m``). A missing one
+            is logged, with the way to make it.
+        primary: Score of each task that enters delta_m; for tasks that are not named here the ``primary_score`` of
+            the data set's Task.
+
+    Raises:
+        ValueError: If two metrics give a score of the same name, ``primary`` names a task or score that no metric has,
+            or the baseline was made under another protocol than a metric's.
+    """
+
+    def __init__(
+        self,
+        *,
+        metrics: Mapping[str, Any] | BaseMetric | Sequence[Mapping[str, Any] | BaseMetric],
+        baseline: str | None = None,
+        primary: Mapping[str, str] | None = None,
+    ) -> None:
+        given = metrics if isinstance(metrics, Sequence) else [metrics]
+        super().__init__([m if isinstance(m, BaseMetric) else METRICS.build(dict(m)) for m in given])
+        self._by_score = self._index_scores()
+        self._primary = dict(primary or {})
+        self._check_primary()
+        self.baseline: Baseline | None = None
+        if baseline is not None:
+            try:
+                self.baseline = load_baseline(baseline)
+            except FileNotFoundError as error:
+                _log(f'delta_m will not be computed: {error}')
+        self._check_protocols()
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Metainfo of the data set; ``tasks`` maps keys to Task instances."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        """Hand the metainfo to the metrics.
+
+        Raises:
+            ValueError: If a metric scores a task that the data set lacks, or cannot be set up from the metainfo.
+        """
+        tasks = dataset_meta.get('tasks')
+        for metric in self.task_metrics:
+            if tasks is not None and metric.task not in tasks:
+                raise ValueError(
+                    f'{type(metric).__name__} is for task {metric.task!r}, which the data set does not have.'
+                    f'{did_you_mean(metric.task, list(tasks))}'
+                )
+        self._dataset_meta = dataset_meta
+        for metric in self.metrics:
+            metric.dataset_meta = dataset_meta
+        for metric in self.task_metrics:
+            _ = metric.statistic_shape  # says now, not after a batch, what the metainfo lacks
+        if self.baseline is not None:
+            try:
+                self._compared(self.baseline)
+            except _Undefined as reason:
+                _log(f'delta_m will not be computed: {reason}')
+
+    @property
+    def task_metrics(self) -> list[TaskMetric]:
+        """The metrics that score one task under one protocol."""
+        return [metric for metric in self.metrics if isinstance(metric, TaskMetric)]
+
+    def protocols(self) -> dict[str, str]:
+        """Protocol of each prefix; a metric's prefix is its task's key unless it was given another."""
+        return {str(metric.prefix): metric.protocol for metric in self.task_metrics}
+
+    def higher_is_better(self, score: str) -> bool:
+        """Direction of a score.
+
+        Args:
+            score: 'delta_m' or '<prefix>/<name>'.
+
+        Raises:
+            ValueError: If no metric gives this score; the message gives the nearest.
+        """
+        if score == 'delta_m':
+            return True
+        if score not in self._by_score:
+            raise ValueError(f'no metric gives a score {score!r}.{did_you_mean(score, ["delta_m", *self._by_score])}')
+        return self._by_score[score].higher_is_better[score.rpartition('/')[2]]
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Scores of the data set.
+
+        Args:
+            size: Number of images in the data set; what a distributed sampler padded beyond it is dropped.
+
+        Returns:
+            All scores, and ``delta_m`` in percent where it can be computed.
+        """
+        scores = super().evaluate(size)
+        if self.baseline is not None:
+            try:
+                scores['delta_m'] = self._delta_m(self.baseline, scores)
+            except _Undefined as reason:
+                _log(f'delta_m is left out: {reason}')
+        return scores
+
+    def score_names(self) -> list[str]:
+        """Names of the scores that ``evaluate`` gives, ``delta_m`` among them if its baseline has all that it needs.
+
+        Known once ``dataset_meta`` is set, so that the name of a score to keep the best checkpoint by can be checked
+        before training.
+        """
+        names = list(self._by_score)
+        if self.baseline is not None:
+            with contextlib.suppress(_Undefined):
+                self._compared(self.baseline)
+                names.append('delta_m')
+        return names
+
+    def _delta_m(self, baseline: Baseline, scores: Mapping[str, float]) -> float:
+        """delta_m of ``scores``; raises ``_Undefined`` with the reason where there is none."""
+        compared = self._compared(baseline)
+        ours = {task: scores[f'{task}/{score}'] for task, score in compared.items()}
+        for task, score in compared.items():
+            if math.isnan(ours[task]):
+                raise _Undefined(f'{task}/{score} is NaN: nothing was valid in the data set')
+        theirs = {task: baseline.scores[task][score] for task, score in compared.items()}
+        return delta_m(ours, theirs, {t: self.higher_is_better(f'{t}/{score}') for t, score in compared.items()})
+
+    def _compared(self, baseline: Baseline) -> dict[str, str]:
+        """The score of each task that enters delta_m; raises ``_Undefined`` if the baseline lacks one."""
+        compared = {}
+        for metric in self._main_metrics():
+            task, score = metric.task, self._primary_score(metric)
+            if score not in baseline.scores.get(task, {}):
+                there = {t: sorted(s) for t, s in baseline.scores.items()}
+                raise _Undefined(
+                    f'the baseline {baseline.name!r} has no {score!r} of {task!r} (it has {there}); primary= names the '
+                    'score to compare'
+                )
+            if baseline.scores[task][score] <= 0:
+                raise _Undefined(
+                    f'{task}/{score} of the baseline {baseline.name!r} is not positive: no relative change'
+                )
+            compared[task] = score
+        if not compared:
+            raise _Undefined('no metric has its task as prefix')
+        return compared
+
+    def _primary_score(self, metric: TaskMetric) -> str:
+        """Name of the score of ``metric`` that enters delta_m."""
+        tasks = (self.dataset_meta or {}).get('tasks') or {}
+        score = self._primary.get(metric.task) or getattr(tasks.get(metric.task), 'primary_score', None)
+        if score is None:
+            raise _Undefined(f'the primary score of {metric.task!r} is not known: give primary=')
+        if score not in metric.higher_is_better:
+            raise _Undefined(
+                f'{score!r}, the primary score of {metric.task!r}, is none of {list(metric.higher_is_better)}'
+            )
+        return str(score)
+
+    def _main_metrics(self) -> list[TaskMetric]:
+        """The metrics whose prefix is their task: one a task, those that delta_m looks at."""
+        return [metric for metric in self.task_metrics if metric.prefix == metric.task]
+
+    def _index_scores(self) -> dict[str, TaskMetric]:
+        """The metric behind each full score name."""
+        found: dict[str, TaskMetric] = {}
+        for metric in self.task_metrics:
+            for name in metric.higher_is_better:
+                full = f'{metric.prefix}/{name}'
+                if full in found:
+                    raise ValueError(
+                        f'{type(found[full]).__name__} ({found[full].protocol}) and {type(metric).__name__} '
+                        f'({metric.protocol}) both give the score {full!r}: give one of them another prefix='
+                    )
+                found[full] = metric
+        return found
+
+    def _check_primary(self) -> None:
+        """Refuse primary scores that no metric gives."""
+        metrics = {metric.task: metric for metric in self._main_metrics()}
+        for task, score in self._primary.items():
+            if task not in metrics:
+                raise ValueError(f'primary names task {task!r}, which has no metric.{did_you_mean(task, metrics)}')
+            if score not in metrics[task].higher_is_better:
+                hint = did_you_mean(score, metrics[task].higher_is_better)
+                raise ValueError(f'primary: {type(metrics[task]).__name__} of {task!r} gives no score {score!r}.{hint}')
+
+    def _check_protocols(self) -> None:
+        """Refuse a baseline that was made under another protocol."""
+        if self.baseline is None:
+            return
+        for metric in self._main_metrics():
+            theirs = self.baseline.protocols.get(metric.task, metric.protocol)
+            if theirs != metric.protocol:
+                raise ValueError(
+                    f'the baseline {self.baseline.name!r} was made under protocol {theirs!r} for {metric.task!r}, but '
+                    f'the metric uses {metric.protocol!r}: numbers of different protocols are never compared. Set the '
+                    "metric's protocol to the baseline's, or take a baseline of the metric's protocol"
+                )
+
+
+class _Undefined(Exception):
+    """delta_m cannot be computed, for the reason in the message."""
+
+
+def _log(message: str) -> None:
+    """Log a warning to mmengine's current logger."""
+    print_log(message, logger='current', level=logging.WARNING)

@@ -1,0 +1,44 @@
+"""Metric of depth maps."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mtlbox.evaluation.functional.depth import STATISTIC_SIZE, depth_scores, depth_statistic
+from mtlbox.evaluation.metrics.base import TaskMetric
+from mtlbox.evaluation.protocols import DepthProtocol, get_protocol
+from mtlbox.registry import METRICS
+
+
+@METRICS.register_module()
+class DepthMetric(TaskMetric):
+    """rmse and absErr (metres) and relErr of depth maps.
+
+    Args:
+        task: Key of the task.
+        protocol: 'pixel-pooled' or 'image-mean' for true depths above 0, or one of them followed by '/0-80' or
+            '/0-6.5535' for a limited range in metres.
+        prefix: As in ``TaskMetric``.
+        collect_device: As in ``TaskMetric``.
+        collect_dir: As in ``TaskMetric``.
+    """
+
+    higher_is_better: ClassVar[dict[str, bool]] = {'rmse': False, 'absErr': False, 'relErr': False}
+    unit: ClassVar[dict[str, str]] = {'rmse': 'm', 'absErr': 'm', 'relErr': ''}
+    protocol_class = DepthProtocol
+
+    @property
+    def statistic_shape(self) -> tuple[int, ...]:
+        """(4,)."""
+        return (STATISTIC_SIZE,)
+
+    def statistic(self, pred: Any, target: Any) -> np.ndarray:
+        """Sums over valid pixels, or this image's own scores, from maps (1, H, W) in metres."""
+        protocol = get_protocol(self.protocol, DepthProtocol)
+        return depth_statistic(pred, target, protocol.valid_range, protocol.pooling)
+
+    def finalise(self, total: np.ndarray) -> dict[str, float]:
+        """Scores ``rmse``, ``absErr`` and ``relErr`` from the summed statistic."""
+        return depth_scores(total, get_protocol(self.protocol, DepthProtocol).pooling)

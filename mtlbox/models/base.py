@@ -1,0 +1,118 @@
+"""What every multi-task model is to the Runner."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mtlbox.registry import MODELS, WEIGHTINGS, did_you_mean
+from mtlbox.structures import MTLDataSample
+from mtlbox.tasks import Task, build_tasks
+
+
+def reject_unknown(given: Mapping, tasks: Mapping[str, Task], what: str) -> None:
+    """Raise ValueError if ``given``, a dict by task key, names something that is no task."""
+    for key in given:
+        if key not in tasks:
+            raise ValueError(f'{what} names {key!r}, which is not a task.{did_you_mean(key, tasks)}')
+
+
+class BaseMultiTaskModel(BaseModel):
+    """A model of several tasks with the three modes of mmengine's ``BaseModel``.
+
+    Losses are named ``{task}/loss_{...}``, or ``neck/loss_{...}`` for those that belong to no task. The weighting
+    turns the sum of each task's losses into the total; it works in :meth:`parse_losses`, which DDP calls as well.
+
+    Args:
+        tasks: The tasks by key, built or as configs.
+        weighting: How the tasks' losses become one; their plain sum where not given.
+        data_preprocessor: The preprocessor; a ``MultiTaskDataPreprocessor`` where not given.
+        init_cfg: Initialisation as in mmengine.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task | Mapping],
+        weighting: Mapping | nn.Module | None = None,
+        data_preprocessor: Mapping | nn.Module | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        built = build_tasks(tasks)
+        if not isinstance(data_preprocessor, nn.Module):
+            config = {'type': 'MultiTaskDataPreprocessor', 'tasks': built, **(data_preprocessor or {})}
+            data_preprocessor = MODELS.build(config)
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.tasks = built
+        if isinstance(weighting, nn.Module):
+            self.weighting: nn.Module = weighting
+        else:
+            self.weighting = WEIGHTINGS.build({'type': 'FixedWeighting', 'tasks': built, **(weighting or {})})
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[MTLDataSample] | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[MTLDataSample]:
+        """Run the model.
+
+        Args:
+            inputs: Images from the preprocessor, ``(B, 3, H, W)``.
+            data_samples: Their samples; needed by the modes ``loss`` and ``predict``.
+            mode: ``'loss'``: return ``{name: scalar}``; ``'predict'``: return the samples with ``pred`` set, each map
+                at its image's own size; ``'tensor'``: return ``{task: logits (B, K, h, w)}``.
+        """
+        if mode == 'tensor':
+            return self.logits(inputs)
+        if mode not in ('loss', 'predict'):
+            raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', but is {mode!r}.")
+        if data_samples is None:
+            raise ValueError(f'The mode {mode!r} needs data_samples.')
+        if mode == 'loss':
+            return {**self.loss(inputs, data_samples), **self._labelled_share(data_samples)}
+        maps = self.predict(inputs, data_samples)
+        for i, sample in enumerate(data_samples):
+            sample.set_maps('pred', {key: maps[key][i] for key in self.tasks})
+        return data_samples
+
+    @abstractmethod
+    def logits(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Return ``{task: logits (B, K, h, w)}``."""
+
+    @abstractmethod
+    def loss(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
+        """Return ``{'{task}/loss_{name}': scalar}``."""
+
+    @abstractmethod
+    def predict(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, list[Tensor]]:
+        """Return ``{task: one map (C, H, W) per sample}``."""
+
+    def _labelled_share(self, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
+        device = self.data_preprocessor.device
+        flags = [[float(sample.gt.get(key).labelled) for key in self.tasks] for sample in data_samples]
+        share = torch.tensor(flags, device=device).mean(0)
+        all_reduce(share, op='mean')
+        return {f'{key}/labelled': share[i] for i, key in enumerate(self.tasks)}
+
+    def parse_losses(self, losses: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the total and the values to log: the total as ``loss`` and every part under its own name."""
+        by_task: dict[str, Tensor] = {}
+        labelled, logs, own = {}, {}, []
+        for name, value in losses.items():
+            owner, _, part = name.rpartition('/')
+            if part == 'labelled':
+                labelled[owner] = value
+                continue
+            logs[name] = value.detach()
+            if owner not in self.tasks:
+                own.append(value)
+            else:
+                by_task[owner] = by_task[owner] + value if owner in by_task else value
+        total, weights = self.weighting(by_task, labelled)
+        for value in own:
+            total = total + value
+        return total, {'loss': total.detach(), **logs, **weights}

@@ -1,0 +1,6 @@
+"""Task heads."""
+
+from mtlbox.models.heads.base import TaskHead
+from mtlbox.models.heads.conv_heads import BottleneckHead, HighResolutionHead
+
+__all__ = ['BottleneckHead', 'HighResolutionHead', 'TaskHead']

@@ -1,0 +1,6 @@
+"""Losses."""
+
+from mtlbox.models.losses.base import PixelLoss, masked_mean
+from mtlbox.models.losses.pixel_losses import BalancedBCELoss, CosineLoss, CrossEntropyLoss, L1Loss
+
+__all__ = ['BalancedBCELoss', 'CosineLoss', 'CrossEntropyLoss', 'L1Loss', 'PixelLoss', 'masked_mean']

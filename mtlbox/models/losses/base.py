@@ -1,0 +1,53 @@
+"""What all losses share: they compare logits with a label where there is one."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from torch import Tensor, nn
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of ``values`` over the pixels of ``mask``, counted over all ranks.
+
+    The count is reduced over the ranks and divided by their number, so that DDP's averaging of gradients yields the
+    gradient of the mean over the whole batch, however unevenly the labels are spread. Without any labelled pixel the
+    result is a zero that is still connected to ``values``: gradients are zeros, not missing.
+
+    Args:
+        values: ``(B, H, W)``.
+        mask: bool ``(B, H, W)``.
+    """
+    count = mask.sum().to(torch.float32)
+    all_reduce(count)
+    count = count.clamp(min=1) / get_world_size()
+    return torch.where(mask, values, torch.zeros_like(values)).sum() / count
+
+
+class PixelLoss(nn.Module):
+    """A loss per pixel, averaged over the labelled ones.
+
+    Args:
+        loss_weight: Factor of this loss among the losses of its task. Weights between tasks belong to the weighting.
+    """
+
+    name: str
+    """What it is called in the log: ``{task}/loss_{name}``."""
+
+    def __init__(self, *, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            logits: ``(B, K, H, W)``.
+            target: Packed ground truth ``(B, C, H, W)``.
+            mask: Which pixels are labelled, bool ``(B, H, W)``.
+        """
+        return self.loss_weight * masked_mean(self.per_pixel(logits.float(), target, mask), mask)
+
+    def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return the loss of each pixel ``(B, H, W)``; its values outside ``mask`` do not count but must be finite."""
+        raise TypeError(f'{type(self).__name__} does not define per_pixel.')

@@ -1,0 +1,92 @@
+"""The losses of the field's protocols."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mtlbox.models.losses.base import PixelLoss
+from mtlbox.registry import LOSSES
+
+
+@LOSSES.register_module()
+class CrossEntropyLoss(PixelLoss):
+    """Softmax cross-entropy over classes; for class tasks.
+
+    Args:
+        loss_weight: Factor of this loss.
+    """
+
+    name = 'ce'
+
+    def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return -log softmax of the true class, ``(B, H, W)``."""
+        classes = torch.where(mask, target[:, 0], torch.zeros_like(target[:, 0])).long()
+        return F.cross_entropy(logits, classes, reduction='none')
+
+
+@LOSSES.register_module()
+class L1Loss(PixelLoss):
+    """Absolute difference, for depth and, with ``normalize``, for normals.
+
+    Args:
+        normalize: Bring the prediction to unit length first, as for normals.
+        average: ``'pixels'``: the channels of a pixel are summed (ATRC, InvPT); ``'elements'``: they are averaged
+            (the survey's code: a third of that for normals, at the same weight).
+        loss_weight: Factor of this loss.
+    """
+
+    name = 'l1'
+
+    def __init__(self, *, normalize: bool = False, average: str = 'pixels', loss_weight: float = 1.0) -> None:
+        super().__init__(loss_weight=loss_weight)
+        if average not in ('pixels', 'elements'):
+            raise ValueError(f"average must be 'pixels' or 'elements', but is {average!r}.")
+        self.normalize, self.average = normalize, average
+
+    def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return the absolute difference over the channels, ``(B, H, W)``."""
+        prediction = F.normalize(logits, dim=1) if self.normalize else logits
+        difference = (prediction - target).abs()
+        return difference.sum(1) if self.average == 'pixels' else difference.mean(1)
+
+
+@LOSSES.register_module()
+class CosineLoss(PixelLoss):
+    """One minus the cosine of the angle between prediction and label, for normals (MTAN, CTAL).
+
+    Args:
+        loss_weight: Factor of this loss.
+    """
+
+    name = 'cosine'
+
+    def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return 1 - p.g with p of unit length and g as given, ``(B, H, W)``."""
+        return 1 - (F.normalize(logits, dim=1) * target).sum(1)
+
+
+@LOSSES.register_module()
+class BalancedBCELoss(PixelLoss):
+    """Binary cross-entropy in which ones weigh ``pos_weight`` and zeros ``1 - pos_weight``; for 1-channel logits.
+
+    Args:
+        pos_weight: Weight of the ones in 0..1. Boundaries: 0.95 (PASCAL-Context; InvPT on NYUD), 0.8 (ATRC on NYUD).
+            0.5 halves the plain binary cross-entropy.
+        loss_weight: Factor of this loss.
+    """
+
+    name = 'bce'
+
+    def __init__(self, *, pos_weight: float = 0.95, loss_weight: float = 1.0) -> None:
+        super().__init__(loss_weight=loss_weight)
+        if not 0 < pos_weight < 1:
+            raise ValueError(f'pos_weight must be between 0 and 1, but is {pos_weight}.')
+        self.pos_weight = pos_weight
+
+    def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return the weighted cross-entropy, ``(B, H, W)``."""
+        ones = torch.where(mask, target[:, 0], torch.zeros_like(target[:, 0])).float()
+        weight = ones * self.pos_weight + (1 - ones) * (1 - self.pos_weight)
+        return weight * F.binary_cross_entropy_with_logits(logits[:, 0], ones, reduction='none')

@@ -1,0 +1,118 @@
+"""CTAL, the single-scale cross-task affinity neck.
+
+D. Sinodinos, N. Armanfard: Cross-Task Affinity Learning for Multitask Dense Scene Predictions, WACV 2025 (preprint
+name: EMA-Net). Official repository: https://github.com/Armanfard-Lab/CTAL
+
+Where the sources differ:
+
+* The paper and its Figure 2 give each task a grouped convolution of its own. The released code shares one, and only
+  that gives the published size (0.513 of STL; per task it would be 0.546): ``fusion='shared'`` is the default,
+  ``'per_task'`` the paper's wording.
+
+Ours, without changing the result: ``impl='factored'`` computes the same function without the P x P joint affinity
+(see :mod:`mtlbox.models.layers.cross_task_affinity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from mtlbox.models.layers import CrossTaskAffinity, bottlenecks, concat_pyramid, conv_norm_relu
+from mtlbox.models.necks.base import TaskNeck
+from mtlbox.registry import NECKS
+from mtlbox.structures import Auxiliary, MTLDataSample, NeckOutput
+from mtlbox.tasks import Task
+
+
+@NECKS.register_module()
+class CTAL(TaskNeck):
+    """CTAL at one scale: initial predictions, joint affinity of all tasks, diffusion.
+
+    Args:
+        tasks: The model's tasks by key; given by the model.
+        in_channels: Channels of the backbone's maps, finest first.
+        feature_size: (H, W) of the finest map, i.e. the input size divided by 4. The grouped convolution has a
+            filter per position, so the network is tied to it.
+        channels: Channels C of the features that the affinity compares.
+        initial_channels: Channels of the initial task features.
+        initial_mid_channels: Channels inside the initial heads' bottlenecks.
+        gamma: Share of the diffused features in the refined ones.
+        kernel_size: Size f of the grouped convolution's kernel.
+        fusion: Whether the tasks share the grouped convolution (``'shared'``) or have one each (``'per_task'``).
+        impl: How the affinity is computed: ``'dense'``, ``'factored'``, or ``'auto'`` for the cheaper.
+        on_size_mismatch: What to do with a checkpoint of another feature size: ``'error'`` or ``'interpolate'``.
+        norm_cfg: Norm layer.
+        init_cfg: Initialisation as in mmengine.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task],
+        in_channels: Sequence[int],
+        feature_size: Sequence[int],
+        channels: int = 128,
+        initial_channels: int = 256,
+        initial_mid_channels: int = 64,
+        gamma: float = 0.05,
+        kernel_size: int = 3,
+        fusion: Literal['shared', 'per_task'] = 'shared',
+        impl: Literal['auto', 'dense', 'factored'] = 'auto',
+        on_size_mismatch: Literal['error', 'interpolate'] = 'error',
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(tasks=tasks, init_cfg=init_cfg)
+        fused = sum(in_channels)
+        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg)
+        self.initial_blocks = nn.ModuleDict(
+            {
+                key: bottlenecks(
+                    in_channels=fused,
+                    mid_channels=initial_mid_channels,
+                    out_channels=initial_channels,
+                    num_blocks=2,
+                    norm_cfg=norm_cfg,
+                )
+                for key in tasks
+            }
+        )
+        self.initial_predictors = nn.ModuleDict(
+            {key: nn.Conv2d(initial_channels, task.channels, 1) for key, task in tasks.items()}
+        )
+        self.reduce = nn.ModuleDict({key: nn.Conv2d(initial_channels, channels, 1) for key in tasks})
+        self.affinity = CrossTaskAffinity(
+            tasks=tuple(tasks),
+            channels=channels,
+            feature_size=(int(feature_size[0]), int(feature_size[1])),
+            kernel_size=kernel_size,
+            gamma=gamma,
+            fusion=fusion,
+            impl=impl,
+            on_size_mismatch=on_size_mismatch,
+        )
+        self.post = nn.ModuleDict({key: _post(channels, norm_cfg) for key in tasks})
+
+    def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
+        """Four maps to one ``(B, channels, H/2, W/2)`` per task, and the initial predictions at 1/4."""
+        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H/4, W/4)
+        initial = {key: self.initial_blocks[key](shared) for key in self.tasks}  # (B, initial_channels, H/4, W/4)
+        refined = self.affinity({key: self.reduce[key](x) for key, x in initial.items()})  # (B, channels, H/4, W/4)
+        return NeckOutput(
+            features={key: self.post[key](x) for key, x in refined.items()},
+            auxiliaries=[
+                Auxiliary(task=key, name='initial', logits=self.initial_predictors[key](x))
+                for key, x in initial.items()
+            ],
+        )
+
+
+def _post(channels: int, norm_cfg: dict | None) -> nn.Sequential:
+    """Twice the resolution: transposed 2x2 convolution, norm, ReLU, 3x3 convolution."""
+    return nn.Sequential(
+        conv_norm_relu(nn.ConvTranspose2d(channels, channels, 2, stride=2), norm_cfg),
+        nn.Conv2d(channels, channels, 3, padding=1),
+    )

@@ -1,0 +1,80 @@
+"""Single-task learning: one full network per task, side by side in one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from mtlbox.models.base import BaseMultiTaskModel
+from mtlbox.models.multi_task_model import MultiTaskModel, select_by_task
+from mtlbox.registry import MODELS
+from mtlbox.structures import MTLDataSample
+from mtlbox.tasks import Task
+
+
+@MODELS.register_module()
+class STL(BaseMultiTaskModel):
+    """Single-task learning: a network of its own for each task, so that one run yields all baselines of delta_m.
+
+    The networks share nothing; with an optimiser that treats parameters one by one (SGD, Adam) training them
+    together equals training them apart, as long as gradients are not clipped over all parameters at once.
+
+    Args:
+        tasks: The tasks by key, built or as configs.
+        backbone: Config of the backbone; each task gets a copy.
+        heads: Config of the heads: one for all tasks, or one by task key.
+        losses: Config of the losses by task key.
+        neck: Config of the neck; each task gets a copy that serves this task alone.
+        weighting: How the tasks' losses become one.
+        data_preprocessor: The preprocessor.
+        init_cfg: Initialisation as in mmengine.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task | Mapping],
+        backbone: Mapping,
+        heads: Mapping[str, Any],
+        losses: Mapping[str, Any],
+        neck: Mapping | None = None,
+        weighting: Mapping | nn.Module | None = None,
+        data_preprocessor: Mapping | nn.Module | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(tasks=tasks, weighting=weighting, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        heads = select_by_task(heads, self.tasks, 'heads')
+        losses = select_by_task(losses, self.tasks, 'losses')
+        self.networks = nn.ModuleDict(
+            {
+                key: MultiTaskModel(
+                    tasks={key: task},
+                    backbone=backbone,
+                    neck=neck,
+                    heads={key: heads[key]},
+                    losses={key: losses[key]},
+                    data_preprocessor=self.data_preprocessor,
+                )
+                for key, task in self.tasks.items()
+            }
+        )
+
+    def logits(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Return ``{task: logits (B, K, h, w)}``."""
+        return self._merged('logits', inputs)
+
+    def loss(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
+        """Return the losses of all networks."""
+        return self._merged('loss', inputs, data_samples)
+
+    def predict(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, list[Tensor]]:
+        """Return the predictions of all networks."""
+        return self._merged('predict', inputs, data_samples)
+
+    def _merged(self, method: str, *args: Any) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for network in self.networks.values():
+            merged.update(getattr(network, method)(*args))
+        return merged

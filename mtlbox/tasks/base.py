@@ -1,0 +1,212 @@
+"""The base of all tasks: what is true of a task everywhere, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtlbox.registry import TASKS
+
+Likelihood = Literal['categorical', 'gaussian']
+Array = NDArray[Any]
+
+
+class Task:
+    """One task of a model: how its maps are encoded, how they move under geometry, how they are read and drawn.
+
+    A task is an instance with a key; two tasks of a model may be of one class (``semseg_nyu``, ``semseg_pascal``).
+    What a family of papers fixes together (losses, weights, metrics, augmentation) is a protocol config, not a task.
+    Ground truth is held as an array ``(H, W)`` or ``(H, W, C)`` in the pipeline and as a tensor ``(C, H, W)`` in a
+    data sample. A new task is a subclass that overrides what differs.
+
+    Args:
+        key: The task's name in configs, log keys and data samples.
+    """
+
+    channels: int = 1
+    """Channels K of the logits that a head makes for it."""
+    gt_channels: ClassVar[int] = 1
+    """Channels C of its ground truth and of its decoded prediction."""
+    dtype: ClassVar[torch.dtype] = torch.float32
+    """Type of the packed ground truth."""
+    ignore_value: ClassVar[float] = 0.0
+    """Value of the pixels that have no label; also what padding is filled with."""
+    interpolation: ClassVar[int] = cv2.INTER_NEAREST
+    """How a map is resampled; nearest unless mixing neighbours is meaningful."""
+    kinds: ClassVar[str] = 'f'
+    """NumPy's letters for the dtypes that its ground truth may have: f for floats, i and u for integers."""
+    likelihood: ClassVar[Likelihood] = 'gaussian'
+    """Noise model of its output, which fixes its term in uncertainty weighting (Kendall et al., CVPR 2018)."""
+    primary_score: ClassVar[str]
+    """The score that stands for the task in delta_m, unless a protocol names another."""
+    higher_is_better: ClassVar[bool]
+    """Direction of the primary score."""
+
+    def __init__(self, *, key: str) -> None:
+        if not key or '/' in key or '.' in key:
+            raise ValueError(f"A task's key must be a non-empty name without '/' and '.', but is {key!r}.")
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(key={self.key!r})'
+
+    # -- geometry: called by the transforms on ground truth --------------------------------------------------------
+
+    def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
+        """Resample ``gt`` to ``size`` (H, W).
+
+        ``zoom`` is the factor by which the camera came nearer: 1 where an image is only brought to another
+        resolution, s where an augmentation enlarges the content by s and crops. See :meth:`on_zoom`.
+        """
+        if gt.shape[:2] != tuple(size):
+            source = _for_opencv(gt)
+            gt = cv2.resize(source, (size[1], size[0]), interpolation=self.interpolation).astype(gt.dtype, copy=False)
+        return gt if zoom == 1.0 else self.on_zoom(gt, zoom)
+
+    def on_zoom(self, gt: Array, zoom: float) -> Array:
+        """Change the values of a map whose content was enlarged by ``zoom``; nothing by default."""
+        return gt
+
+    def hflip(self, gt: Array) -> Array:
+        """Mirror ``gt`` left to right."""
+        return np.ascontiguousarray(gt[:, ::-1])
+
+    def rotate(self, gt: Array, degrees: float) -> Array:
+        """Turn ``gt`` about its centre, counter-clockwise as seen, by ``degrees``; corners become ignored."""
+        return self.warp_rotation(gt, degrees, border=self.ignore_value)
+
+    def warp_rotation(self, array: Array, degrees: float, *, border: float) -> Array:
+        """Resample ``array`` turned about its centre; the part that enters is filled with ``border``."""
+        height, width = array.shape[:2]
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+        turned = cv2.warpAffine(
+            _for_opencv(array),
+            matrix,
+            (width, height),
+            flags=self.interpolation,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(border,) * 4,
+        )
+        return turned.astype(array.dtype, copy=False)
+
+    def crop(self, gt: Array, top: int, left: int, height: int, width: int) -> Array:
+        """Cut the window of ``height`` x ``width`` at ``(top, left)`` out of ``gt``."""
+        return np.ascontiguousarray(gt[top : top + height, left : left + width])
+
+    def pad(self, gt: Array, size: tuple[int, int]) -> Array:
+        """Extend ``gt`` at the bottom and right to ``size`` (H, W) with the ignore value."""
+        height, width = gt.shape[:2]
+        widths = [(0, size[0] - height), (0, size[1] - width)] + [(0, 0)] * (gt.ndim - 2)
+        return np.pad(gt, widths, constant_values=self.ignore_value)
+
+    # -- encoding ---------------------------------------------------------------------------------------------------
+
+    def check(self, gt: Array, where: str) -> None:
+        """Raise ValueError, naming ``where``, if ``gt`` is not a legal map of this task."""
+        want = (2,) if self.gt_channels == 1 else (3,)
+        if gt.ndim not in want or (gt.ndim == 3 and gt.shape[2] != self.gt_channels):
+            shape = '(H, W)' if self.gt_channels == 1 else f'(H, W, {self.gt_channels})'
+            raise ValueError(f'{where}: the map of {self.key!r} must have shape {shape}, but has {gt.shape}.')
+        self.check_values(gt, where)
+
+    def check_values(self, gt: Array, where: str) -> None:
+        """Raise ValueError if ``gt`` holds a value that this task does not know.
+
+        The base refuses NaN, inf and dtypes that are not among ``kinds``: bool has no room for the ignore value, and
+        integers in the place of floats are mostly another unit.
+        """
+        if gt.dtype.kind not in self.kinds:
+            legal = ' or '.join(word for kind, word in (('f', 'floats'), ('i', 'integers')) if kind in self.kinds)
+            raise ValueError(f'{where}: the map of {self.key!r} must hold {legal}, but has dtype {gt.dtype}.')
+        if np.issubdtype(gt.dtype, np.floating) and not np.isfinite(gt).all():
+            bad = int((~np.isfinite(gt)).sum())
+            raise ValueError(
+                f'{where}: the map of {self.key!r} holds {bad} NaN or infinite values. '
+                f'Pixels without a label must be {self.ignore_value:g}.'
+            )
+
+    def empty(self, size: tuple[int, int]) -> Array:
+        """Return the all-ignore map of ``size`` (H, W) that stands for a missing label."""
+        shape = size if self.gt_channels == 1 else (*size, self.gt_channels)
+        kind = np.float32 if self.dtype.is_floating_point else np.uint8
+        return np.full(shape, self.ignore_value, dtype=kind)
+
+    def pack(self, gt: Array) -> Tensor:
+        """Turn ``gt`` into a tensor ``(C, H, W)`` of this task's type."""
+        array = gt[None] if gt.ndim == 2 else gt.transpose(2, 0, 1)
+        kind = np.float32 if self.dtype.is_floating_point else np.int64
+        return torch.from_numpy(np.array(array, dtype=kind, order='C')).to(self.dtype)
+
+    def unpack(self, packed: Tensor) -> Array:
+        """Turn a tensor ``(C, H, W)`` back into ``(H, W)`` or ``(H, W, C)``."""
+        array = packed.detach().cpu().numpy()
+        return array[0] if self.gt_channels == 1 else array.transpose(1, 2, 0)
+
+    def valid(self, gt: Tensor) -> Tensor:
+        """Return which pixels of a packed map ``(B, C, H, W)`` have a label, as bool ``(B, H, W)``."""
+        return gt[:, 0] != self.ignore_value
+
+    def derive(self, image: Array) -> Array | None:
+        """Return the map computed from the image ``(H, W, 3)``, for tasks whose label the image itself gives."""
+        return None
+
+    # -- predictions ------------------------------------------------------------------------------------------------
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """Turn logits ``(B, K, H, W)`` into a prediction ``(B, C, H, W)``."""
+        return logits
+
+    def constant(self, maps: Iterable[Array]) -> Array:
+        """Return the best prediction ``(C,)`` that ignores the image, from training maps: by default their mean."""
+        total, count = np.zeros(self.gt_channels), 0
+        for gt in maps:
+            packed = self.pack(gt)[None]
+            kept = packed[0][:, self.valid(packed)[0]]
+            total += kept.double().sum(1).numpy()
+            count += kept.shape[1]
+        return total / max(count, 1)
+
+    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
+        """Draw a map ``(H, W)`` or ``(H, W, C)`` as RGB uint8 ``(H, W, 3)``; the range is taken from ``reference``."""
+        kept = prediction if reference is None else reference
+        kept = kept[kept != self.ignore_value]
+        low, high = (float(kept.min()), float(kept.max())) if kept.size else (0.0, 1.0)
+        scaled = np.clip((prediction - low) / max(high - low, 1e-6), 0, 1)
+        grey = (scaled * 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+
+    def to_uint16(self, prediction: Array) -> Array:
+        """Encode a prediction for a 16-bit PNG; by default values in 0..1 become 0..65535."""
+        return np.round(np.clip(prediction, 0, 1) * 65535).astype(np.uint16)
+
+
+def _for_opencv(array: Array) -> Array:
+    """Return ``array`` as every version of OpenCV resamples it: contiguous, uint8 or float32."""
+    return np.ascontiguousarray(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32)
+
+
+def build_tasks(tasks: Mapping[str, Task | Mapping]) -> dict[str, Task]:
+    """Build ``{key: config}`` into ``{key: Task}``; tasks that are built already are taken as they are.
+
+    Raises:
+        ValueError: There is no task, or a task is registered under another key than its own.
+        TypeError: ``tasks`` is not a mapping.
+    """
+    if not isinstance(tasks, Mapping):
+        raise TypeError(
+            "tasks must be a dict from key to task, e.g. dict(depth=dict(type='Depth')), "
+            f'but is {type(tasks).__name__}: {tasks!r}.'
+        )
+    if not tasks:
+        raise ValueError('tasks is empty: name at least one task.')
+    built = {key: task if isinstance(task, Task) else TASKS.build({'key': key, **task}) for key, task in tasks.items()}
+    for key, task in built.items():
+        if task.key != key:
+            raise ValueError(f'The task under {key!r} has the key {task.key!r}; the two must be equal.')
+    return built

@@ -1,0 +1,85 @@
+"""Surface normals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from mtlbox.registry import TASKS
+from mtlbox.tasks.base import Array, Task
+
+
+@TASKS.register_module()
+class Normals(Task):
+    """Surface normals: unit vectors in camera axes (x right, y down, z forward); the zero vector is unknown.
+
+    Args:
+        key: The task's key.
+    """
+
+    channels = 3
+    gt_channels = 3
+    interpolation = cv2.INTER_LINEAR
+    primary_score = 'mErr'
+    higher_is_better = False
+
+    def __init__(self, *, key: str = 'normals') -> None:
+        super().__init__(key=key)
+
+    def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
+        """Resample bilinearly and bring the vectors back to unit length."""
+        return _unit(super().resize(gt, size, zoom))
+
+    def hflip(self, gt: Array) -> Array:
+        """Mirror the map, and x with it."""
+        return super().hflip(gt) * np.array([-1, 1, 1], dtype=gt.dtype)
+
+    def rotate(self, gt: Array, degrees: float) -> Array:
+        """Turn the map, and the vectors about the camera axis with it."""
+        turned = _unit(super().rotate(gt, degrees))
+        angle = np.deg2rad(degrees)
+        # counter-clockwise as seen, in axes whose y points down
+        matrix = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        return (turned @ matrix.T.astype(turned.dtype)).astype(turned.dtype)
+
+    def check_values(self, gt: Array, where: str) -> None:
+        """Raise ValueError on NaN, or on components beyond 1, which no unit vector has."""
+        super().check_values(gt, where)
+        largest = float(np.abs(gt).max())
+        if largest > 1.02:
+            raise ValueError(
+                f'{where}: the map of {self.key!r} has components up to {largest:g}, but normals are unit vectors. '
+                'Pictures of normals must be decoded first, e.g. 2 * x / 255 - 1.'
+            )
+
+    def valid(self, gt: Tensor) -> Tensor:
+        """A pixel is labelled where its vector is not zero; bool ``(B, H, W)``."""
+        return (gt != 0).any(1)
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """Bring the vectors to unit length, ``(B, 3, H, W)``."""
+        return F.normalize(logits.float(), dim=1)
+
+    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
+        """Draw x, y, z from -1..1 as red, green, blue from 0..255; unknown is black."""
+        colours = np.round((np.clip(prediction, -1, 1) + 1) * 127.5).astype(np.uint8)
+        colours[~prediction.any(-1)] = 0
+        return colours
+
+    def constant(self, maps: Iterable[Array]) -> Array:
+        """Return the mean direction ``(3,)``."""
+        mean = super().constant(maps)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+    def to_uint16(self, prediction: Array) -> Array:
+        """Components from -1..1 become 0..65535."""
+        return super().to_uint16((prediction + 1) / 2)
+
+
+def _unit(gt: Array) -> Array:
+    length = np.linalg.norm(gt, axis=-1, keepdims=True)
+    return np.where(length > 1e-6, gt / np.maximum(length, 1e-6), 0).astype(gt.dtype)

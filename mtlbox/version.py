@@ -1,0 +1,3 @@
+"""The version of mtlbox."""
+
+__version__ = '0.1.0'

@@ -1,0 +1,126 @@
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from mtlbox.evaluation import list_baselines, load_baseline, write_baseline
+from mtlbox.evaluation.delta_m import FOLDER
+
+RESULT = {
+    'scores': {
+        'semseg/mIoU': 40.0,
+        'semseg/pixAcc': 70.0,
+        'depth/rmse': 0.5,
+        'human_parts/mIoU': math.nan,
+        'delta_m': 1.0,
+        'time': 3.0,
+    },
+    'protocols': {
+        'semseg': 'pooled-absent-zero',
+        'depth': 'pixel-pooled/>0',
+        'human_parts': 'pooled-absent-zero',
+    },
+    'config': 'configs/stl/stl.py',
+    'commit': 'abc123',
+    'seed': 7,
+}
+
+
+@pytest.fixture
+def result(tmp_path):
+    path = tmp_path / 'result.json'
+    path.write_text(json.dumps(RESULT))
+    return path
+
+
+@pytest.mark.parametrize('name', list_baselines())
+def test_shipped_baselines_load(name):
+    baseline = load_baseline(name)
+    assert baseline.name == name
+    assert baseline.source
+
+
+def test_ctal_table_1():
+    baseline = load_baseline('nyuv2-13_hrnet18-small-v2_ctal-paper')
+    assert baseline.scores == {'semseg': {'mIoU': 49.23}, 'depth': {'relErr': 0.1636}, 'normals': {'mErr': 23.15}}
+    assert baseline.protocols['semseg'] == 'pooled-absent-skipped'
+    assert load_baseline('nyuv2-13_swinv2-s_ctal-paper').scores['semseg']['mIoU'] == 55.78
+
+
+def test_missing_says_what_is_near_and_how_to_make_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"'nyuv2-13_swinv2-s_ctal-paper'.*make_baseline\.py"):
+        load_baseline('nyuv2-13_swinv2-s_ctal')
+    with pytest.raises(FileNotFoundError, match=r'mine.json'):
+        load_baseline(str(tmp_path / 'mine.json'))
+
+
+def test_round_trip(tmp_path, result):
+    path = tmp_path / 'new' / 'rooms.json'
+    written = write_baseline(path, result, name='rooms', backbone='HRNet', dataset='rooms')
+    assert load_baseline(str(path)) == written
+    assert written.scores == {
+        'semseg': {'mIoU': 40.0, 'pixAcc': 70.0},
+        'depth': {'rmse': 0.5},
+    }  # no NaN, no foreign key
+    assert written.protocols == {'semseg': 'pooled-absent-zero', 'depth': 'pixel-pooled'}
+    assert written.source == 'config configs/stl/stl.py, commit abc123, seed 7'
+
+
+def test_result_that_lacks_something(tmp_path, result):
+    with pytest.raises(ValueError, match=r'result.json has no backbone \(give it as an argument\), dataset'):
+        write_baseline(tmp_path / 'b.json', result, name='b')
+    result.write_text('{"scores": {}}')
+    with pytest.raises(ValueError, match=r'has no scores, protocols'):
+        write_baseline(tmp_path / 'b.json', result, name='b', backbone='x', dataset='y')
+    with pytest.raises(ValueError, match=r'must end in .json'):
+        write_baseline(tmp_path / 'b.yml', result, name='b', backbone='x', dataset='y')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'backbon': 'x'}, "unknown key 'backbon'. Did you mean 'backbone'"),
+        ({'source': ''}, "key 'source' must be a non-empty str"),
+        ({'protocols': {'semseg': 'pooled-absent-skiped'}}, 'expected the same tasks'),
+        (
+            {'protocols': {'semseg': 'pooled-absent-skiped', 'depth': 'pixel-pooled', 'normals': 'arccos'}},
+            "protocols.semseg: 'pooled-absent-skiped' is not a known protocol. Did you mean 'pooled-absent-skipped'",
+        ),
+        ({'scores': {'semseg': {'mIoU': '49'}, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}}, 'scores.semseg.mIoU'),
+        ({'scores': {'semseg': 49.2, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}}, 'scores.semseg must map'),
+    ],
+)
+def test_bad_files(tmp_path, change, message):
+    content = json.loads((FOLDER / 'nyuv2-13_swinv2-s_ctal-paper.json').read_text())
+    path = tmp_path / 'bad.json'
+    path.write_text(json.dumps(content | change))
+    with pytest.raises(ValueError, match=message) as error:
+        load_baseline(str(path))
+    assert str(path) in str(error.value)
+
+
+def test_no_json(tmp_path):
+    path = tmp_path / 'bad.json'
+    path.write_text('{"name": ')
+    with pytest.raises(ValueError, match=r'bad.json is not valid JSON'):
+        load_baseline(str(path))
+    path.write_text('[]')
+    with pytest.raises(ValueError, match=r'expected a JSON object'):
+        load_baseline(str(path))
+
+
+def test_tool(result, capsys):
+    path = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'make_baseline.py'
+    spec = importlib.util.spec_from_file_location('make_baseline', path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    command = [str(result), 'rooms-stl']
+    assert tool.main(command) == 1
+    assert 'has no backbone' in capsys.readouterr().err
+    assert tool.main([*command, '--backbone', 'HRNet', '--dataset', 'rooms']) == 0
+    assert load_baseline(str(result.with_name('rooms-stl.json'))).backbone == 'HRNet'
+    assert 'semseg (pooled-absent-zero)' in capsys.readouterr().out
+    assert tool.main(['no/result.json', 'x']) == 1
+    assert 'no/result.json' in capsys.readouterr().err

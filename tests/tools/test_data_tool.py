@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from mtlbox.datasets import NYUv2
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+CONFIG = """
+tasks = dict(semseg=dict(type='SemSeg', num_classes=13), depth=dict(type='Depth'))
+train_dataloader = dict(
+    dataset=dict(
+        type='RepeatDataset',
+        times=3,
+        dataset=dict(
+            type='NYUv2',
+            data_root={root!r},
+            split='train',
+            tasks=tasks,
+            pipeline=[dict(type='RandomFlip', prob=1.0), dict(type='PackMultiTaskInputs')],
+        ),
+    ),
+)
+val_dataloader = dict(dataset=dict(type='NYUv2', data_root={root!r}, split='val', tasks=tasks))
+"""
+
+
+def load_tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('data') / 'nyuv2'
+    options = ['--train', '3', '--val', '2', '--size', '96', '160', '--workers', '1']
+    load_tool('data').main(['replica', 'nyuv2-13', str(root), *options])
+    return root
+
+
+def test_replica(replica: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = {'normals': {'type': 'Normals'}}
+    assert [len(NYUv2(data_root=str(replica), split=split, tasks=tasks)) for split in ('train', 'val')] == [3, 2]
+    load_tool('data').main(
+        ['replica', 'nyuv2-13', str(replica), '--train', '3', '--val', '2', '--size', '96', '160', '--workers', '1']
+    )
+    assert 'train 0, val 0 written now' in capsys.readouterr().out
+
+
+def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, picture in (
+        ('image', np.full((12, 16, 3), 90, dtype=np.uint8)),
+        ('semseg13', np.full((12, 16), 12, dtype=np.uint8)),
+    ):
+        (tmp_path / 'in' / folder).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / 'in' / folder / '7.png'), picture)
+    load_tool('data').main(
+        ['convert', 'nyuv2-13', str(tmp_path / 'in'), str(tmp_path / 'out'), '--split', 'train', '--workers', '1']
+    )
+    said = capsys.readouterr().out
+    assert '1 images: train 1' in said and 'depth_mm: 0 of 1; none for 7' in said
+    assert (np.load(tmp_path / 'out/train/label/0.npy') == 11).all()
+    assert np.load(tmp_path / 'out/train/image/0.npy').shape == (288, 384, 3)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'complaint'),
+    [
+        (['replica', 'nyuv2', 'ROOT'], "error: There is no layout 'nyuv2'. Did you mean 'nyuv2-13'?"),
+        (['replica', 'nyuv2-13', str(TOOLS)], 'was not written by this command'),
+        (['convert', 'nyuv2-13', 'nowhere', 'ROOT'], 'error: There is no nowhere/image/*.png'),
+    ],
+)
+def test_errors_are_one_message_and_a_status(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_tool('data').main([str(tmp_path / 'new') if a == 'ROOT' else a for a in arguments])
+    assert complaint in str(caught.value.code)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_visualize_data(replica: Path, tmp_path: Path, split: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / 'config.py'
+    config.write_text(CONFIG.format(root=str(replica)))
+    out = tmp_path / 'pictures'
+    load_tool('visualize_data').main([str(config), '--split', split, '--num', '2', '--out', str(out)])
+    assert '2 pictures' in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == [f'{split}_0.png', f'{split}_1.png']
+    picture = cv2.imread(str(out / f'{split}_0.png'))
+    rows = 2 if split == 'train' else 1  # without packing there is no "after"
+    assert picture.shape == (rows * (96 + 24) + (rows - 1) * 4, 3 * 160 + 2 * 4, 3)
+    image = np.load(replica / split / 'image/0.npy')[..., ::-1] * 255
+    np.testing.assert_array_equal(picture[24:120, :160], image.round().astype(np.uint8))
+    if split == 'train':
+        np.testing.assert_array_equal(picture[24 + 124 :, :160], picture[24:120, 159::-1])  # mirrored
+
+
+def test_visualize_data_without_data(tmp_path: Path) -> None:
+    config = tmp_path / 'config.py'
+    config.write_text(CONFIG.format(root=str(tmp_path / 'nowhere')))
+    with pytest.raises(SystemExit) as caught:
+        load_tool('visualize_data').main([str(config)])
+    assert 'replica nyuv2-13' in str(caught.value.code)

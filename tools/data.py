@@ -1,0 +1,115 @@
+"""Write data sets in the layouts that the configs read.
+
+python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
+python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, converted
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures
+from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.layouts.writing import available_cores
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all commands have."""
+    parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="default: the data set's own size")
+    parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
+
+
+def add_replica(parser: argparse.ArgumentParser) -> None:
+    """Declare ``replica``."""
+    parser.add_argument('dataset', metavar='DATASET', help=', '.join(LAYOUTS))
+    parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
+    for split in ('train', 'val'):
+        parser.add_argument(f'--{split}', type=int, metavar='N', help=f'{split} samples (default: as the real data)')
+    add_common(parser)
+
+
+def replica(args: argparse.Namespace) -> None:
+    """Write rooms in the layout of a data set."""
+    counts = {split: n for split in ('train', 'val') if (n := getattr(args, split)) is not None}
+    size = tuple(args.size) if args.size else None
+    written = write_replica(args.dataset, args.root, counts=counts, size=size, workers=args.workers)
+    print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
+    print('These are rendered rooms, not the real data set: scores do not compare.')
+
+
+def add_convert(parser: argparse.ArgumentParser) -> None:
+    """Declare ``convert``; what it takes depends on the data set."""
+    datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
+    for name, (module_doc, declare, convert) in CONVERTERS.items():
+        sub = datasets.add_parser(
+            name, help=LAYOUTS[name].title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        declare(sub)
+        add_common(sub)
+        sub.set_defaults(convert=convert)
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Bring pictures into the layout of a data set."""
+    args.convert(args)
+
+
+def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:
+    """Declare what the converter of NYU pictures takes."""
+    parser.add_argument('source', metavar='SOURCE', help='folder with image/*.png, semseg13/*.png, ...')
+    parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument('--split', choices=('train', 'val'), default='val', help='where all images go (%(default)s)')
+    where.add_argument('--splits', metavar='FILE', help='the official splits.mat, which says where each image goes')
+    parser.add_argument(
+        '--normal-axes',
+        default=nyu_pictures.NORMAL_AXES,
+        metavar='X,Y,Z',
+        help='which channels are right, down and forward (%(default)s)',
+    )
+
+
+def convert_nyu_pictures(args: argparse.Namespace) -> None:
+    """Convert NYU pictures."""
+    report = nyu_pictures.convert(
+        args.source,
+        args.root,
+        split=args.split,
+        splits=args.splits,
+        size=tuple(args.size) if args.size else LAYOUTS[args.dataset].size,
+        normal_axes=args.normal_axes,
+        workers=args.workers,
+    )
+    print(report)
+
+
+Declare = Callable[[argparse.ArgumentParser], None]
+Run = Callable[[argparse.Namespace], None]
+
+CONVERTERS: dict[str, tuple[str | None, Declare, Run]] = {
+    'nyuv2-13': (nyu_pictures.__doc__, add_nyu_pictures, convert_nyu_pictures),
+}
+"""Per data set: the help text, the options, the converter."""
+COMMANDS: dict[str, tuple[Declare, Run]] = {'replica': (add_replica, replica), 'convert': (add_convert, convert)}
+"""Per command: its options, and what it does."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    for name, (declare, run) in COMMANDS.items():
+        sub = commands.add_parser(name, help=run.__doc__)
+        declare(sub)
+        sub.set_defaults(run=run)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

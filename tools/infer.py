@@ -1,0 +1,155 @@
+"""Predict all tasks for images of your own: ``python tools/infer.py CONFIG CHECKPOINT IMAGE|FOLDER|VIDEO --out DIR``.
+
+For each image, at its own size: ``NAME.png`` with all tasks side by side, ``NAME_TASK.png`` with one task drawn, and
+``NAME_TASK.npy`` with its values; with ``--arrays png16`` ``NAME_TASK_16bit.png`` instead (class numbers as they are,
+depth in millimetres, normals from -1..1 to 0..65535 as R, G, B = x, y, z, probabilities from 0..1 to 0..65535). A video
+yields the same for each frame, and ``NAME.mp4``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.config import DictAction
+from tqdm import tqdm
+
+from mtlbox.apis import MTLInferencer, exit_on_user_error
+from mtlbox.datasets.image_file import IMAGE_SUFFIXES, read_image
+from mtlbox.visualization.draw import draw_tasks
+
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.webm')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('input', help='an image, a folder of images, or a video')
+    parser.add_argument('--out', required=True, help='folder for the results')
+    parser.add_argument('--arrays', choices=['npy', 'png16', 'none'], default='npy', help='how values are written')
+    parser.add_argument('--size', nargs='+', metavar='N', help="H W for the network, or 'native'; the config's else")
+    parser.add_argument('--batch-size', type=int, default=1, help='images at a time')
+    parser.add_argument('--device', help='cuda, cpu, ...; the GPU where there is one')
+    parser.add_argument('--ema', action='store_true', help='use the averaged weights')
+    parser.add_argument('--overwrite', action='store_true', help='replace results that are there already')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='change keys that the config has')
+    return parser.parse_args(argv)
+
+
+def frames_of(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (name, RGB image) of an image, of the images of a folder, or of the frames of a video."""
+    if path.is_dir():
+        for file in images_in(path):
+            yield file.stem, read_image(file)
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
+        video = cv2.VideoCapture(str(path))
+        count = 0
+        while True:
+            there, frame = video.read()
+            if not there:
+                break
+            yield f'{path.stem}_{count:06d}', np.ascontiguousarray(frame[..., ::-1])
+            count += 1
+        if not count:
+            raise ValueError(f'{path} has no frame that OpenCV can decode.')
+    else:
+        yield path.stem, read_image(path)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images of a folder; raise ValueError where there are none, or two would be written as one."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise ValueError(f'{folder} has no images ({", ".join(IMAGE_SUFFIXES)}).')
+    stems: dict[str, Path] = {}
+    for file in files:
+        if file.stem in stems:
+            raise ValueError(f'{stems[file.stem]} and {file} would be written under one name; rename one of them.')
+        stems[file.stem] = file
+    return files
+
+
+def check_input(path: Path) -> int | None:
+    """Return how many images there will be, if that is known; raise where there is nothing to read."""
+    if not path.exists():
+        raise FileNotFoundError(f'There is no {path}.')
+    if path.is_dir():
+        return len(images_in(path))
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)) or None
+    return 1
+
+
+class Writer:
+    """Writes the results of one image after another into a folder."""
+
+    def __init__(self, out: Path, tasks: dict, arrays: str, overwrite: bool) -> None:
+        self.out, self.tasks, self.arrays, self.overwrite = out, tasks, arrays, overwrite
+        out.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, name: str, image: np.ndarray, maps: dict[str, np.ndarray]) -> np.ndarray:
+        """Write ``maps`` of ``image`` and return the picture of all tasks."""
+        overview = draw_tasks(image, {'prediction': maps}, self.tasks)
+        self._png(f'{name}.png', overview)
+        for key, task in self.tasks.items():
+            self._png(f'{name}_{key}.png', task.draw(maps[key]))
+            if self.arrays == 'npy':
+                np.save(self._path(f'{name}_{key}.npy'), maps[key])
+            elif self.arrays == 'png16':
+                self._png(f'{name}_{key}_16bit.png', task.to_uint16(maps[key]))
+        return overview
+
+    def _path(self, file: str) -> Path:
+        path = self.out / file
+        if path.exists() and not self.overwrite:
+            raise ValueError(f'{path} is there already; give --overwrite to replace it, or another --out.')
+        return path
+
+    def _png(self, file: str, picture: np.ndarray) -> None:
+        cv2.imwrite(str(self._path(file)), picture[..., ::-1] if picture.ndim == 3 else picture)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Predict and write."""
+    args = parse_args(argv)
+    with exit_on_user_error():
+        source = Path(args.input)
+        total = check_input(source)
+        size: Any = args.size
+        if size is not None:
+            size = size[0] if size == ['native'] else tuple(int(n) for n in size)
+        inferencer = MTLInferencer(
+            args.config, args.checkpoint, device=args.device, size=size, ema=args.ema, cfg_options=args.cfg_options
+        )
+        write = Writer(Path(args.out), inferencer.tasks, args.arrays, args.overwrite)
+        video = None
+        with tqdm(total=total, unit='image') as bar:
+            frames = frames_of(source)
+            while batch := list(islice(frames, args.batch_size)):
+                for (name, image), maps in zip(batch, inferencer.predict([image for _, image in batch])):
+                    overview = write(name, image, maps)
+                    if source.suffix.lower() in VIDEO_SUFFIXES:
+                        video = video or _video_writer(source, write, overview)
+                        video.write(np.ascontiguousarray(overview[..., ::-1]))
+                    bar.update(1)
+        if video is not None:
+            video.release()
+        print(f'Written to {args.out}')
+
+
+def _video_writer(source: Path, write: Writer, overview: np.ndarray) -> cv2.VideoWriter:
+    rate = cv2.VideoCapture(str(source)).get(cv2.CAP_PROP_FPS) or 25.0
+    path = write._path(f'{source.stem}.mp4')
+    return cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate, overview.shape[1::-1])
+
+
+if __name__ == '__main__':
+    sys.exit(main())

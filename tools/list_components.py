@@ -1,0 +1,31 @@
+"""Print what is registered, one line each: ``python tools/list_components.py [ROLE]``."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+
+from mtlbox.registry import REGISTRIES, did_you_mean
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the components of one role, or of all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('role', nargs='?', help=', '.join(REGISTRIES))
+    args = parser.parse_args(argv)
+    if args.role and args.role not in REGISTRIES:
+        print(f'error: there is no role {args.role!r}.{did_you_mean(args.role, REGISTRIES)}', file=sys.stderr)
+        return 2
+    for role in [args.role] if args.role else REGISTRIES:
+        registry = REGISTRIES[role]
+        registry.import_from_location()
+        print(f'{role} ({len(registry.module_dict)})')
+        for name, component in sorted(registry.module_dict.items()):
+            line = (inspect.getdoc(component) or '').split('\n')[0]
+            print(f'  {name:28} {line}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from mtlbox.apis import exit_on_user_error
+from mtlbox.config import load_config
+from mtlbox.engine import build_runner
+from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='where the log and result.json go; work_dirs/CONFIG/test by default')
+    parser.add_argument('--out', help='write the scores to this json file')
+    parser.add_argument('--show-dir', help='draw input, prediction and truth of every image into this folder')
+    parser.add_argument('--ema', action='store_true', help='evaluate the averaged weights')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='change keys that the config has')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='who starts the ranks')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Evaluate."""
+    args = parse_args(argv)
+    with exit_on_user_error():
+        cfg = load_config(args.config, args.cfg_options)
+        checkpoint = read_checkpoint(args.checkpoint)
+        cfg.launcher = args.launcher
+        cfg.work_dir = args.work_dir or str(Path('work_dirs', Path(args.config).stem, 'test'))
+        cfg.load_from, cfg.resume = None, False
+        kept = [hook for hook in cfg.get('custom_hooks') or [] if hook['type'] not in ('PictureHook', 'EMAHook')]
+        if args.show_dir:
+            kept.append(dict(type='PictureHook', num_images=-1, out_dir=args.show_dir))
+        cfg.custom_hooks = kept
+        runner = build_runner(cfg)
+        model = getattr(runner.model, 'module', runner.model)
+        load_weights(model, weights_of(checkpoint, ema=args.ema), args.checkpoint)
+        runner._load_from, runner._has_loaded = args.checkpoint, True
+        scores = runner.test()
+        if args.out and runner.rank == 0:
+            out = Path(args.out)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            text = Path(runner.work_dir, 'result.json').read_text()
+            out.write_text(text if scores is not None else json.dumps({}))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

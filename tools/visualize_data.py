@@ -1,0 +1,80 @@
+"""Draw samples of a config's data set with every task, as they are on disk and as training sees them.
+
+python tools/visualize_data.py CONFIG [--split train|val] [--num N] [--out DIR] [--seed N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+from mmengine.config import DictAction
+from mmengine.runner import set_random_seed
+
+from mtlbox.config import load_config
+from mtlbox.datasets import MultiTaskDataset
+from mtlbox.registry import DATASETS
+from mtlbox.tasks.base import Array
+from mtlbox.visualization import draw_tasks, stack_pictures
+
+
+def build_dataset(cfg: Any, split: str) -> MultiTaskDataset:
+    """Build the data set of ``split``; wrappers such as RepeatDataset are taken off."""
+    loader = cfg.get(f'{split}_dataloader')
+    if loader is None:
+        raise ValueError(f'The config has no {split}_dataloader.')
+    config = loader['dataset']
+    while 'dataset' in config:
+        config = config['dataset']
+    dataset = DATASETS.build(config)
+    if not isinstance(dataset, MultiTaskDataset):
+        raise ValueError(f'{type(dataset).__name__} is not a multi-task data set, nor a wrapper of one.')
+    return dataset
+
+
+def draw_sample(dataset: MultiTaskDataset, index: int) -> Array:
+    """Draw sample ``index`` before and after the pipeline, RGB uint8."""
+    before = dataset.load_sample(index)
+    pictures = [draw_tasks(before['img'], {'before': before['gt']}, dataset.tasks, title='image: before')]
+    packed = dataset[index]
+    if 'inputs' in packed:
+        truth = packed['data_samples'].gt
+        after = {
+            key: task.unpack(truth.get(key).data) for key, task in dataset.tasks.items() if truth.get(key).labelled
+        }
+        image = packed['inputs'].numpy().transpose(1, 2, 0)  # (3, H, W) -> (H, W, 3)
+        pictures.append(draw_tasks(image, {'after': after}, dataset.tasks, title='image: after'))
+    return stack_pictures(pictures)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', metavar='CONFIG')
+    parser.add_argument('--split', choices=('train', 'val'), default='train', help='(%(default)s)')
+    parser.add_argument(
+        '--num', type=int, default=8, metavar='N', help='how many samples, from the first (%(default)s)'
+    )
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/data'), metavar='DIR', help='(%(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of the augmentation (%(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value of the config to change')
+    args = parser.parse_args(argv)
+    try:
+        dataset = build_dataset(load_config(args.config, args.cfg_options), args.split)
+        args.out.mkdir(parents=True, exist_ok=True)
+        set_random_seed(args.seed)
+        count = min(max(args.num, 0), len(dataset))
+        for index in range(count):
+            path = args.out / f'{args.split}_{index}.png'
+            cv2.imwrite(str(path), draw_sample(dataset, index)[..., ::-1])
+        print(f'{count} pictures of {dataset!r} in {args.out}')
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
