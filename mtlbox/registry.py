@@ -211,6 +211,8 @@ LOG_PROCESSORS = _child('log processor', mmengine_registry.LOG_PROCESSORS)
 VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS)
 VISBACKENDS = _child('visualizer backend', mmengine_registry.VISBACKENDS)
 RUNNERS = _child('runner', mmengine_registry.RUNNERS)
+WEIGHT_INITIALIZERS = _child('weight initializer', mmengine_registry.WEIGHT_INITIALIZERS)
+FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS)
 
 TASKS = Registry('task', scope='mtlbox', locations=['mtlbox.tasks'])
 BACKBONES = RoleRegistry('backbone', locations=['mtlbox.models.backbones'])

@@ -102,7 +102,7 @@ class TestErrors:
         with pytest.raises(UnknownComponentError) as error:
             NECKS.build({'type': 'CrossEntropyLoss'})
         assert "'CrossEntropyLoss' is a registered loss, but a neck is asked for" in str(error.value)
-        with pytest.raises(UnknownComponentError, match='is a registered loss.*a weighting.*Known: FixedWeighting'):
+        with pytest.raises(UnknownComponentError, match=r'is a registered loss.*a weighting.*Known: FixedWeighting'):
             WEIGHTINGS.build({'type': 'CosineLoss'})
 
     @pytest.mark.parametrize('registry', [NECKS, MODELS])

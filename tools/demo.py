@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import torch
+from mmengine.runner import find_latest_checkpoint
 
 from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.trivial import score_trivial
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     print(
         f'TensorBoard: .venv/bin/tensorboard --logdir {out}\n'
         'Your own images: .venv/bin/python tools/infer.py configs/ctal/ctal_hrnet18_rooms.py '
-        f'{out}/last_checkpoint.pth IMAGE --out predictions\n'
+        f'{find_latest_checkpoint(str(out))} IMAGE --out predictions\n'
         'Next, the real NYUv2 (MTAN\'s archive, 288x384, 13 classes) in data/nyuv2-13:\n'
         '  .venv/bin/python tools/train.py configs/ctal/ctal_hrnet18_nyuv2-13.py\n'
         'Without the archive, make a replica of its layout first:\n'

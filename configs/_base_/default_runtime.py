@@ -11,7 +11,6 @@ default_hooks = dict(
         max_keep_ckpts=1,
         save_last=True,
         save_best='semseg/mIoU',
-        rule='greater',
     ),
 )
 custom_hooks = [

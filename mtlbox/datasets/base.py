@@ -85,7 +85,14 @@ class MultiTaskDataset(BaseDataset):
     def full_init(self) -> None:
         """Load the list of samples; raise ValueError where there is none."""
         super().full_init()
-        if not len(self):
+        self._require_samples(len(self))
+
+    def _serialize_data(self) -> tuple[Array, Array]:
+        self._require_samples(len(self.data_list))  # an empty list cannot be made one block of bytes
+        return super()._serialize_data()
+
+    def _require_samples(self, count: int) -> None:
+        if not count:
             raise ValueError(f'{self!r} has no samples.')
 
     def __repr__(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from logging import LogRecord
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import cuda, nn
@@ -16,9 +18,23 @@ from mtlbox.engine.dist import init_dist
 from mtlbox.registry import RUNNERS
 
 
+_NOT_FOR_USERS = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+
+
+def _for_users(record: LogRecord) -> bool:
+    """Say whether a log record is one that a user can act on."""
+    return not record.getMessage().startswith(_NOT_FOR_USERS)
+
+
 @RUNNERS.register_module()
 class MTLRunner(Runner):
     """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed and must fit."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Return mmengine's logger, without its notes to its own developers."""
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(_for_users)
+        return logger
 
     def setup_env(self, env_cfg: dict) -> None:
         """Join the process group before mmengine would, which needs a GPU for it."""

@@ -120,15 +120,6 @@ class TestEveryTask:
         with pytest.raises(ValueError, match=f'{task.key!r} must hold .*, but has dtype bool'):
             task.check(gt, 'here')
 
-    @pytest.mark.parametrize('bad', [np.nan, np.inf])
-    def test_nan_and_inf(self, task, bad):
-        gt = random_map(task, (4, 5))
-        if gt.dtype == np.uint8:
-            pytest.skip('integers have neither')
-        gt[2, 3] = bad
-        with pytest.raises(ValueError, match=rf'scene 4: .*{task.key!r} holds {task.gt_channels} NaN or infinite'):
-            task.check(gt, 'scene 4')
-
     def test_pack_copies(self, task):
         gt = random_map(task, (4, 5))
         gt.setflags(write=False)
@@ -138,6 +129,15 @@ class TestEveryTask:
 
     def test_says_what_its_score_is(self, task):
         assert isinstance(task.primary_score, str) and isinstance(task.higher_is_better, bool)
+
+
+@pytest.mark.parametrize('task', [task for task in TASKS if 'f' in task.kinds], ids=lambda task: task.key)
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_nan_and_inf(task, bad):
+    gt = random_map(task, (4, 5))
+    gt[2, 3] = bad
+    with pytest.raises(ValueError, match=rf'scene 4: .*{task.key!r} holds {task.gt_channels} NaN or infinite'):
+        task.check(gt, 'scene 4')
 
 
 class TestOtherTypes:
@@ -216,7 +216,7 @@ class TestBuildTasks:
 
     @pytest.mark.parametrize('key', ['', 'a/b', 'a.b'])
     def test_illegal_key(self, key):
-        with pytest.raises(ValueError, match="without '/' and '.'"):
+        with pytest.raises(ValueError, match="without '/'"):
             Depth(key=key)
 
     def test_repr(self):

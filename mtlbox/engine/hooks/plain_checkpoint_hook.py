@@ -26,7 +26,7 @@ class PlainCheckpointHook(Hook):
             key: {
                 'log_history': torch.as_tensor(np.asarray(buffer.data[0], dtype=np.float64)),
                 'count_history': torch.as_tensor(np.asarray(buffer.data[1], dtype=np.int64)),
-                'max_length': buffer._max_length,
+                'max_length': buffer.max_length,
             }
             for key, buffer in hub['log_scalars'].items()
         }

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,8 +62,11 @@ def cross_task_affinity_dense(
     f, v, w, b = _prepare(features, values, weight, bias)
     with autocast_off(f):
         if w.dim() == 4:
-            return _dense(f, v, w, b).unbind(0)
-        return tuple(_dense(f, v[d : d + 1], w[d], b[d])[0] for d in range(len(v)))
+            return _diffuse(v, _joint(map(_affinity, f), w, b)).unbind(0)
+        affinities = [_affinity(f_t) for f_t in f]
+        return tuple(
+            _diffuse(v_d[None], _joint(affinities, w_d, b_d))[0] for v_d, w_d, b_d in zip(v, w, b, strict=True)
+        )
 
 
 def cross_task_affinity_factored(
@@ -111,23 +114,38 @@ def _prepare(
     return f.to(dtype), v.to(dtype), weight.to(dtype), bias.to(dtype)
 
 
-def _dense(f: Tensor, v: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """Dense form for targets that share ``w`` (P, N, k, k); f (N, B, C, H, W), v (D, B, Cv, H, W) → like v."""
-    batch, height, width = f.shape[1], *f.shape[3:]
-    pixels, padding = height * width, w.shape[-1] // 2
-    joint = f.new_zeros(())
-    for t, f_t in enumerate(f.flatten(3).unbind(0)):  # (B, C, P)
-        affinity = torch.bmm(f_t.transpose(1, 2), f_t).view(batch, pixels, height, width)
-        fused = F.conv2d(affinity, w[:, t : t + 1], b if t == 0 else None, padding=padding, groups=pixels)
+def _affinity(f: Tensor) -> Tensor:
+    """Normalised features (B, C, H, W) → cosine affinities (B, P, H, W)."""
+    flat = f.flatten(2)  # (B, C, P)
+    return torch.bmm(flat.transpose(1, 2), flat).view(len(f), -1, *f.shape[2:])
+
+
+def _joint(affinities: Iterable[Tensor], w: Tensor, b: Tensor) -> Tensor:
+    """Grouped convolution of the N affinities with w (P, N, k, k), b (P,) → (B, P, P)."""
+    joint = w.new_zeros(())
+    for t, affinity in enumerate(affinities):
+        fused = F.conv2d(affinity, w[:, t : t + 1], b if t == 0 else None, padding=w.shape[-1] // 2, groups=len(w))
         joint = fused if t == 0 else joint.add_(fused)
-    stacked = v.transpose(0, 1).reshape(batch, -1, pixels)  # (B, D * Cv, P)
-    out = torch.bmm(stacked, joint.view(batch, pixels, pixels).transpose(1, 2))
-    return out.view(batch, v.shape[0], v.shape[2], height, width).transpose(0, 1)
+    return joint.flatten(2)
+
+
+def _diffuse(v: Tensor, joint: Tensor) -> Tensor:
+    """Values (D, B, Cv, H, W) and joint affinity (B, P, P) → like the values."""
+    stacked = v.transpose(0, 1).reshape(v.shape[1], -1, joint.shape[1])  # (B, D * Cv, P)
+    out = torch.bmm(stacked, joint.transpose(1, 2))
+    return out.view(v.shape[1], len(v), *v.shape[2:]).transpose(0, 1)
 
 
 def prefer_factored(*, height: int, width: int, channels: int, num_tasks: int, kernel_size: int) -> bool:
-    """The rule of ``impl='auto'``."""
-    return True
+    """The rule of ``impl='auto'``: the factored form if ``N k^2 C <= 2 P``, or if P >= 4096.
+
+    The first bound is where both take about the same time on two CPU cores (the factored form is never the larger
+    one); from 4096 pixels on a P x P map no longer fits a cache, and the dense form holds 2 N + 1 of them, 64 MB or more
+    each. Measured with ``python tools/benchmarks/ctal_affinity.py --sizes 18x24 24x32 36x48 48x64 72x96`` and its
+    options ``--kernel-size``, ``--channels``, ``--tasks``; not measured on a GPU.
+    """
+    pixels = height * width
+    return num_tasks * kernel_size**2 * channels <= 2 * pixels or pixels >= 4096
 
 
 class CrossTaskAffinity(nn.Module):
@@ -243,8 +261,8 @@ class CrossTaskAffinity(nn.Module):
                 given, expected = tuple(x.shape[2:]), self.size
                 raise ValueError(
                     f'the feature map of task {task!r} is {given[0]}x{given[1]}, but the cross-task affinity was built '
-                    f'for {expected[0]}x{expected[1]} and has one weight per pixel. Feed images of the size it was built '
-                    f'for, or build it with feature_size={given}'
+                    f'for {expected[0]}x{expected[1]} and has one weight per pixel. Feed images of the size it '
+                    f'was built for, or build it with feature_size={given}'
                 )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

@@ -1,7 +1,7 @@
 """The factored cross-task affinity as an autograd function; see :mod:`mtlbox.models.layers.cross_task_affinity`.
 
-Shapes: f features ``(N, B, C, H, W)``, already normalised; v values ``(D, B, Cv, H, W)``; w ``(P, N, k, k)``; b ``(P,)``,
-with ``P = H * W`` and ``M = D * Cv``. Matrices are pixel-major, ``(P, channels)``.
+Shapes: f features ``(N, B, C, H, W)``, already normalised; v values ``(D, B, Cv, H, W)``; w ``(P, N, k, k)``;
+b ``(P,)``, with ``P = H * W`` and ``M = D * Cv``. Matrices are pixel-major, ``(P, channels)``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_weight
 
 # Size of one working buffer. On a CPU it should stay in the last-level cache; on a GPU it should fill the device.
 _BLOCK_BYTES = {'cpu': 12 << 20}
@@ -45,7 +46,7 @@ class FactoredAffinity(torch.autograd.Function):
             for i in range(f.shape[1]):
                 image, target = _image(f[:, i]), _image(v[:, i])
                 size = (target.shape[1], image.shape[1], *w.shape[2:])
-                kernel = nn.grad.conv2d_weight(image, size, target, padding=w.shape[2] // 2)
+                kernel = conv2d_weight(image, size, target, padding=w.shape[2] // 2)
                 factor = kernel.flatten(2).permute(2, 1, 0).reshape(-1, len(kernel))  # (k * k * N * C, M)
                 diffused = v.new_empty(len(w), len(kernel))  # (P, M)
                 for rows, x, _, _ in _blocks(f[:, i], w, buffers=1):

@@ -1,0 +1,241 @@
+import copy
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtlbox.datasets.transforms import (
+    PhotometricDistortion,
+    RandomCrop,
+    RandomFlip,
+    RandomRotate,
+    RandomScale,
+    Resize,
+)
+from mtlbox.tasks import build_tasks
+
+TASKS = build_tasks(
+    {
+        'semseg': {'type': 'SemSeg', 'num_classes': 250},
+        'depth': {'type': 'Depth'},
+        'normals': {'type': 'Normals'},
+        'edge': {'type': 'Edge'},
+    }
+)
+RANDOM = [
+    RandomScale(scale=(0.5, 2.0)),
+    RandomCrop(size=(7, 9)),
+    RandomFlip(),
+    RandomRotate(degrees=30, prob=0.7),
+    PhotometricDistortion(),
+]
+
+
+def make_sample(height=12, width=16, seed=0):
+    """Image and class map hold the same random number at each pixel, so that one shows whether the other followed."""
+    numbers = np.random.default_rng(1).integers(0, 250, (height, width)).astype(np.uint8)
+    normals = np.zeros((height, width, 3), np.float32)
+    normals[..., 0], normals[..., 2] = 0.6, -0.8
+    return {
+        'img': np.repeat(numbers[..., None], 3, 2),
+        'gt': {
+            'semseg': numbers.copy(),
+            'depth': numbers.astype(np.float32) + 1,
+            'normals': normals,
+            'edge': np.full((height, width), 0.5, np.float32),
+        },
+        'tasks': TASKS,
+        'rng': np.random.default_rng(seed),
+        'ori_shape': (height, width),
+        'img_shape': (height, width),
+    }
+
+
+def assert_consistent(sample):
+    assert sample['img_shape'] == sample['img'].shape[:2]
+    for key, gt in sample['gt'].items():
+        assert gt.shape[:2] == sample['img_shape'], key
+        TASKS[key].check(gt, 'moved')
+
+
+@pytest.mark.parametrize('transform', RANDOM, ids=lambda t: type(t).__name__)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_draws_from_the_samples_generator_only(transform, seed):
+    np.random.seed(seed)  # noqa: NPY002
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    first = transform(make_sample(seed=seed))
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    second = transform(make_sample(seed=seed))
+    np.testing.assert_array_equal(first['img'], second['img'])
+    for key in first['gt']:
+        np.testing.assert_array_equal(first['gt'][key], second['gt'][key])
+    assert_consistent(first)
+
+
+@pytest.mark.parametrize('transform', RANDOM, ids=lambda t: type(t).__name__)
+def test_other_seeds_give_other_results(transform):
+    results = {transform(make_sample(seed=seed))['img'].tobytes() for seed in range(20)}
+    assert len(results) > 1
+
+
+@pytest.mark.parametrize('transform', [*RANDOM, Resize(size=(5, 6))], ids=lambda t: type(t).__name__)
+def test_a_sample_without_labels_passes(transform):
+    sample = make_sample()
+    sample['gt'] = {}
+    moved = transform(sample)
+    assert moved['gt'] == {} and moved['img_shape'] == moved['img'].shape[:2]
+
+
+class TestResize:
+    def test_moves_all(self):
+        sample = Resize(size=(24, 20))(make_sample())
+        assert sample['img'].shape == (24, 20, 3) and sample['ori_shape'] == (12, 16)
+        assert_consistent(sample)
+        np.testing.assert_allclose(sample['gt']['normals'], np.broadcast_to([0.6, 0, -0.8], (24, 20, 3)), atol=1e-6)
+        assert set(np.unique(sample['gt']['depth'])) <= set(np.unique(make_sample()['gt']['depth'])), 'not zoomed'
+
+    def test_labels_may_stay(self):
+        sample, before = Resize(size=(24, 20), labels=False)(make_sample()), make_sample()
+        assert sample['img_shape'] == (24, 20)
+        for key in TASKS:
+            np.testing.assert_array_equal(sample['gt'][key], before['gt'][key])
+
+    def test_same_size_changes_nothing(self):
+        np.testing.assert_array_equal(Resize(size=(12, 16))(make_sample())['img'], make_sample()['img'])
+
+    def test_reduces_by_area(self):
+        sample = Resize(size=(6, 8))(make_sample())
+        blocks = make_sample()['img'].reshape(6, 2, 8, 2, 3).astype(float).mean((1, 3))
+        assert np.abs(sample['img'] - blocks).max() <= 0.51
+
+
+class TestRandomScale:
+    def test_enlarging_divides_depth(self):
+        sample = RandomScale(scale=(2.0, 2.0))(make_sample())
+        assert sample['img'].shape == (24, 32, 3)
+        np.testing.assert_array_equal(sample['gt']['depth'], make_sample()['gt']['depth'].repeat(2, 0).repeat(2, 1) / 2)
+        np.testing.assert_array_equal(sample['gt']['semseg'], make_sample()['gt']['semseg'].repeat(2, 0).repeat(2, 1))
+
+    def test_range(self):
+        heights = {RandomScale(scale=(0.5, 2.0))(make_sample(100, 10, seed))['img'].shape[0] for seed in range(60)}
+        assert 50 <= min(heights) < 65 and 180 < max(heights) <= 200
+
+    @pytest.mark.parametrize('scale', [(0, 1), (2, 1), (-1, 1)])
+    def test_illegal(self, scale):
+        with pytest.raises(ValueError, match='scale must be'):
+            RandomScale(scale=scale)
+
+
+class TestRandomCrop:
+    def test_image_and_maps_stay_together(self):
+        corners = set()
+        for seed in range(80):
+            sample = RandomCrop(size=(10, 13))(make_sample(seed=seed))
+            assert_consistent(sample)
+            np.testing.assert_array_equal(sample['img'][..., 0], sample['gt']['semseg'])
+            np.testing.assert_array_equal(sample['gt']['semseg'] + 1.0, sample['gt']['depth'])
+            corners.add(tuple(np.argwhere(make_sample()['gt']['semseg'] == sample['gt']['semseg'][0, 0])[0]))
+        assert len(corners) == 12, 'all 3 x 4 windows are drawn'
+
+    def test_pads_what_is_smaller(self):
+        sample = RandomCrop(size=(20, 10), fill=(9, 8, 7))(make_sample())
+        assert_consistent(sample)
+        assert (sample['img'][12:] == [9, 8, 7]).all()
+        assert (sample['gt']['semseg'][12:] == 255).all() and (sample['gt']['semseg'][:12] != 255).all()
+        assert (sample['gt']['depth'][12:] == 0).all() and (sample['gt']['edge'][12:] == -1).all()
+        assert (sample['gt']['normals'][12:] == 0).all()
+
+    def test_avoids_windows_of_one_class(self):
+        crop = RandomCrop(size=(4, 4), cat_max=0.75, cat_task='semseg')
+        shares = []
+        for seed in range(30):
+            sample = make_sample(seed=seed)
+            sample['gt']['semseg'][:] = 5
+            sample['gt']['semseg'][:, 12:14] = 6
+            counts = np.bincount(crop(sample)['gt']['semseg'].ravel())
+            shares.append(counts.max() / counts.sum())
+        plain = 4 / 13  # how often a window drawn blindly is mixed enough
+        assert np.mean([share < 0.75 for share in shares]) > 2 * plain
+
+    def test_all_ignored_windows_do_not_crash(self):
+        sample = make_sample()
+        sample['gt']['semseg'][:] = 255
+        assert RandomCrop(size=(4, 4), cat_max=0.75, cat_task='semseg')(sample)['img'].shape == (4, 4, 3)
+
+    def test_cat_max_needs_its_task(self):
+        with pytest.raises(ValueError, match='cat_max needs cat_task'):
+            RandomCrop(size=(4, 4), cat_max=0.75)
+
+
+class TestRandomFlip:
+    def test_mirrors_all(self):
+        sample, before = RandomFlip(prob=1.0)(make_sample()), make_sample()
+        assert sample['flip'] is True
+        np.testing.assert_array_equal(sample['img'], before['img'][:, ::-1])
+        np.testing.assert_array_equal(sample['gt']['depth'], before['gt']['depth'][:, ::-1])
+        np.testing.assert_allclose(sample['gt']['normals'], -before['gt']['normals'] * [1, 1, -1])
+
+    def test_never(self):
+        sample = RandomFlip(prob=0.0)(make_sample())
+        assert sample['flip'] is False
+        np.testing.assert_array_equal(sample['img'], make_sample()['img'])
+
+    def test_twice_is_the_identity(self):
+        flip, sample = RandomFlip(prob=1.0), make_sample()
+        twice = flip(flip(copy.copy(sample)))
+        np.testing.assert_array_equal(twice['img'], sample['img'])
+        for key in TASKS:
+            np.testing.assert_array_equal(twice['gt'][key], sample['gt'][key])
+
+    def test_illegal(self):
+        with pytest.raises(ValueError, match='prob must be in 0'):
+            RandomFlip(prob=1.5)
+
+
+class TestRandomRotate:
+    def test_quarter_turn(self):
+        sample, before = RandomRotate(degrees=(90, 90))(make_sample(11, 11)), make_sample(11, 11)
+        np.testing.assert_array_equal(sample['gt']['semseg'], np.rot90(before['gt']['semseg']))
+        np.testing.assert_allclose(sample['img'].astype(int), np.rot90(before['img']).astype(int), atol=1)
+        np.testing.assert_allclose(sample['gt']['normals'][5, 5], [0, -0.6, -0.8], atol=1e-5)
+
+    def test_image_and_maps_turn_alike(self):
+        sample = make_sample(41, 51)
+        smooth = cv2.GaussianBlur(sample['img'], (0, 0), 4)
+        sample['img'], sample['gt']['semseg'] = smooth, smooth[..., 0].copy()
+        turned = RandomRotate(degrees=(23, 23), fill=(255, 255, 255))(sample)
+        inside = slice(12, 29), slice(15, 36)
+        difference = turned['img'][inside][..., 0].astype(int) - turned['gt']['semseg'][inside]
+        assert np.abs(difference).max() < 12 < np.ptp(smooth)
+        assert (turned['img'][0, 0] == 255).all()
+
+    def test_one_number_is_a_symmetric_range(self):
+        assert RandomRotate(degrees=7).degrees == (-7, 7)
+
+    def test_never(self):
+        np.testing.assert_array_equal(RandomRotate(prob=0.0)(make_sample())['img'], make_sample()['img'])
+
+
+class TestPhotometricDistortion:
+    @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+    def test_keeps_type_range_and_maps(self, dtype):
+        for seed in range(10):
+            sample = make_sample(seed=seed)
+            sample['img'] = np.random.default_rng(seed).integers(0, 256, (12, 16, 3)).astype(dtype)
+            sample = PhotometricDistortion(brightness=100)(sample)
+            assert sample['img'].dtype == dtype and sample['img'].min() >= 0 and sample['img'].max() <= 255
+            np.testing.assert_array_equal(sample['gt']['semseg'], make_sample()['gt']['semseg'])
+
+    def test_no_strength_changes_nothing(self):
+        for seed in range(10):
+            sample = PhotometricDistortion(brightness=0, contrast=0, saturation=0, hue=0)(make_sample(seed=seed))
+            np.testing.assert_allclose(sample['img'].astype(int), make_sample()['img'].astype(int), atol=1)
+
+    def test_hue_and_saturation_keep_grey(self):
+        for seed in range(10):
+            sample = PhotometricDistortion(brightness=0, contrast=0)(make_sample(seed=seed))
+            np.testing.assert_allclose(sample['img'].astype(int), make_sample()['img'].astype(int), atol=1)
