@@ -90,9 +90,10 @@ def load_config(path: str | Path, cfg_options: Mapping[str, Any] | None = None) 
 
 def check_config(cfg: Config, name: str) -> None:
     """Raise :class:`ConfigError` or ``UnknownComponentError`` if ``cfg`` cannot be meant as it is written."""
-    for key in cfg:
+    for key in set(cfg) - _RUNNER_KEYS:
         hits = nearest(key, _RUNNER_KEYS, n=1, cutoff=0.82)
-        if key not in _RUNNER_KEYS and hits and hits[0] not in cfg:
+        # where the right key is there too, perhaps from a base config, only a slip of a letter or two is refused
+        if hits and (hits[0] not in cfg or nearest(key, hits, cutoff=0.9)):
             raise ConfigError(f'{name}: the top-level key {key!r} has no meaning. Did you mean {hits[0]!r}?')
     for section, registry in _SECTIONS.items():
         for where, component, known_to in _components(cfg.get(section), section, registry):

@@ -153,9 +153,8 @@ class MultiTaskDataset(BaseDataset):
             if name not in offered:
                 raise ValueError(f'{type(self).__name__} has no label {name!r}.{did_you_mean(name, offered)}')
             if key not in self.tasks:
-                raise ValueError(
-                    f'labels of {type(self).__name__} names {key!r}, which is not a task.{did_you_mean(key, self.tasks)}'
-                )
+                near = did_you_mean(key, self.tasks)
+                raise ValueError(f'labels of {type(self).__name__} names {key!r}, which is not a task.{near}')
         derived = [key for key, task in self.tasks.items() if type(task).derive is not Task.derive]
         if not matched and not derived:
             raise ValueError(

@@ -8,6 +8,7 @@ inert stand-ins are put in; any other pickled object is refused.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,9 @@ class _Inert:
     def __setstate__(self, state: Any) -> None: ...
 
 
-def _inert(*args: Any, **kwargs: Any) -> type:
+def _inert(*args: Any, **kwargs: Any) -> _Inert:
     """Stands in for a foreign function in a checkpoint."""
-    return _Inert
+    return _Inert()
 
 
 _STAND_INS: list[tuple[Any, str]] = [
@@ -61,9 +62,10 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     try:
         checkpoint = _load(path, map_location)
     except pickle.UnpicklingError as error:
-        reason = str(error).split('\n')[0]
+        culprit = re.search(r'GLOBAL (\S+)', str(error))
         raise CheckpointError(
-            f'{path} is refused: it holds more than tensors and plain values, or is no checkpoint. ({reason})'
+            f'{path} is refused: it holds more than tensors and plain values'
+            f'{f" ({culprit[1]})" if culprit else ""}, or is no checkpoint.'
         ) from error
     except Exception as error:  # damaged bytes end in any exception, IndexError and KeyError included
         raise CheckpointError(f'{path} is damaged or is no checkpoint of torch: {error}') from error

@@ -17,7 +17,6 @@ from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
 from mtlbox.engine.dist import init_dist
 from mtlbox.registry import RUNNERS
 
-
 _NOT_FOR_USERS = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 
 

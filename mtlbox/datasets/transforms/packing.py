@@ -40,7 +40,7 @@ class PackMultiTaskInputs(BaseTransform):
             gt = sample['gt'].get(key)
             size = next((other.shape[:2] for other in sample['gt'].values()), sample['img_shape'])
             maps[key] = task.pack(task.empty(size) if gt is None else gt)
-            labelled[key] = gt is not None and bool(task.valid(maps[key][None]).any())
+            labelled[key] = bool(task.valid(maps[key][None]).any())
         data_sample.set_maps('gt', maps, labelled)
         image = np.ascontiguousarray(sample['img'].transpose(2, 0, 1))
         return {'inputs': torch.from_numpy(image), 'data_samples': data_sample}

@@ -139,10 +139,11 @@ def _diffuse(v: Tensor, joint: Tensor) -> Tensor:
 def prefer_factored(*, height: int, width: int, channels: int, num_tasks: int, kernel_size: int) -> bool:
     """The rule of ``impl='auto'``: the factored form if ``N k^2 C <= 2 P``, or if P >= 4096.
 
-    The first bound is where both take about the same time on two CPU cores (the factored form is never the larger
-    one); from 4096 pixels on a P x P map no longer fits a cache, and the dense form holds 2 N + 1 of them, 64 MB or more
-    each. Measured with ``python tools/benchmarks/ctal_affinity.py --sizes 18x24 24x32 36x48 48x64 72x96`` and its
-    options ``--kernel-size``, ``--channels``, ``--tasks``; not measured on a GPU.
+    The first bound is where both take about the same time on two CPU cores; there the factored form needs less memory
+    already. From 4096 pixels on a P x P map fills 64 MB and more, the dense form holds 2 N + 1 of them, and filling
+    them costs it more than the products that it saves with large kernels. Evidence: ``python
+    tools/benchmarks/ctal_affinity.py --sizes 18x24 24x32 36x48 48x64 72x96`` with ``--kernel-size`` 1, 3, 5 and 7 and
+    other ``--channels`` and ``--tasks``. Not measured on a GPU.
     """
     pixels = height * width
     return num_tasks * kernel_size**2 * channels <= 2 * pixels or pixels >= 4096
@@ -231,10 +232,12 @@ class CrossTaskAffinity(nn.Module):
             ValueError: If tasks are missing or unknown, or a map has other channels or another size.
         """
         self._check(features)
+        weight: Tensor
+        bias: Tensor
         maps = [features[task] for task in self.tasks]
         values = [self.value[task](x) for task, x in zip(self.tasks, maps, strict=True)]
         if isinstance(self.fuse, nn.Conv2d):
-            weight, bias = self.fuse.weight, self.fuse.bias
+            weight, bias = self.fuse.parameters()
         else:
             convs = [self.fuse[task] for task in self.tasks]
             weight = torch.stack([conv.weight for conv in convs])

@@ -1,0 +1,86 @@
+"""The pages of docs/ do what they say: their Python runs, and their commands name what is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(ROOT.glob('docs/*.md'))
+READMES = [ROOT / 'README.md', *sorted(ROOT.glob('configs/*/README.md')), *sorted(ROOT.glob('projects/**/README.md'))]
+SCRIPTS = [page for page in PAGES if page.stem.startswith('add_a_')]
+
+
+def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of the fenced blocks of ``language``."""
+    text = page.read_text()
+    for found in re.finditer(rf'^```{language}\n(.*?)^```$', text, flags=re.MULTILINE | re.DOTALL):
+        yield text[: found.start(1)].count('\n') + 1, found[1]
+
+
+def commands() -> list:
+    """All shell lines of all pages that run a tool, one parameter each."""
+    found = []
+    for page in [*PAGES, *READMES]:
+        for _, text in blocks(page, 'bash'):
+            for line in text.replace('\\\n', ' ').splitlines():
+                words = shlex.split(line, comments=True)
+                while words and re.fullmatch(r'[A-Z_]+=.*', words[0]):
+                    words = words[1:]
+                if words and any(word.startswith('tools/') for word in words[:2]):
+                    found.append(pytest.param(words, id=f'{page.name}: {" ".join(words)[:80]}'))
+    return found
+
+
+def test_there_are_pages() -> None:
+    assert len(SCRIPTS) == 4
+    assert len(commands()) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('page', SCRIPTS, ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    script = ''
+    for line, text in blocks(page, 'python'):
+        script += '\n' * (line - script.count('\n') - 1) + text  # tracebacks show the page's own line numbers
+    assert script.count('assert') >= 2
+    (tmp_path / f'{page.stem}.py').write_text(script)
+    env = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(
+        [sys.executable, f'{page.stem}.py'], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize('page', [*PAGES, *READMES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_that_is_not_run_compiles(page: Path) -> None:
+    for line, text in blocks(page, 'py'):
+        compile(text, f'{page.name}:{line}', 'exec')
+
+
+@pytest.mark.parametrize('words', commands())
+def test_commands_name_tools_options_and_configs_that_exist(words: list[str]) -> None:
+    tool = ROOT / next(word for word in words if word.startswith('tools/'))
+    assert tool.is_file()
+    for word in words:
+        if word.startswith(('configs/', 'projects/')) and word.endswith('.py'):
+            assert (ROOT / word).is_file(), word
+    source = tool.read_text()
+    if tool.suffix == '.sh':
+        source += (ROOT / 'tools' / ('test.py' if 'test' in tool.stem else 'train.py')).read_text()
+    for option in {word.partition('=')[0] for word in words if word.startswith('--')}:
+        assert f"'{option}'" in source or option in ('--train', '--val'), f'{tool.name} has no option {option}'
+
+
+@pytest.mark.parametrize('page', READMES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_readme_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
+        if not target.startswith('http'):
+            assert (page.parent / target).exists(), f'{page}: {target}'

@@ -1,0 +1,203 @@
+import os
+import pickle
+import random
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from torch import nn
+
+from mtlbox.engine.checkpoint import CheckpointError, load_weights, read_checkpoint, weights_of
+
+
+class Payload:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+class Builtin(Payload):
+    def __reduce__(self):
+        return eval, (f'__import__("os").system({self.command!r})',)
+
+
+class Getattr(Payload):
+    """Reaches for a method through what has a stand-in."""
+
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, 'mean')
+
+
+def make_model(width=4, extra=False):
+    model = nn.Sequential(OrderedDict(stem=nn.Conv2d(3, width, 1), head=nn.Linear(width, 2)))
+    if extra:
+        model.add_module('neck', nn.Linear(2, 2))
+    return model
+
+
+def save(checkpoint, path, **settings):
+    torch.save(checkpoint, path, **settings)
+    return path
+
+
+class TestRead:
+    def test_plain(self, tmp_path):
+        checkpoint = {'state_dict': make_model().state_dict(), 'meta': {'epoch': 3, 'cfg': 'model = 1', 'seed': None}}
+        read = read_checkpoint(save(checkpoint, tmp_path / 'a.pth'))
+        assert read['meta'] == checkpoint['meta']
+        assert all(read['state_dict'][key].equal(value) for key, value in checkpoint['state_dict'].items())
+
+    @pytest.mark.parametrize('kind', [Payload, Builtin])
+    @pytest.mark.parametrize('zipped', [True, False])
+    def test_hostile_pickle_is_refused_and_not_executed(self, tmp_path, kind, zipped):
+        witness = tmp_path / 'executed'
+        checkpoint = {'state_dict': make_model().state_dict(), 'meta': kind(f'touch {witness}')}
+        path = save(checkpoint, tmp_path / 'evil.pth', _use_new_zipfile_serialization=zipped)
+        with pytest.raises(CheckpointError, match=r'evil\.pth is refused: it holds more than .*(posix\.system|eval)'):
+            read_checkpoint(path)
+        assert not witness.exists()
+        torch.load(path, weights_only=False)
+        assert witness.exists(), 'the payload works where it is let'
+
+    def test_plain_pickle_is_refused_and_not_executed(self, tmp_path):
+        witness, path = tmp_path / 'executed', tmp_path / 'evil.pth'
+        path.write_bytes(pickle.dumps({'state_dict': Payload(f'touch {witness}')}))
+        with pytest.raises(CheckpointError, match=r'evil\.pth'):
+            read_checkpoint(path)
+        assert not witness.exists()
+
+    def test_stand_ins_reach_nothing(self, tmp_path):
+        read = read_checkpoint(save({'x': Getattr('')}, tmp_path / 'a.pth'))['x']
+        assert not callable(read) and type(read).__module__ == 'mtlbox.engine.checkpoint'
+
+    def test_truncated(self, tmp_path):
+        path = save({'state_dict': make_model(64).state_dict()}, tmp_path / 'cut.pth')
+        whole = path.read_bytes()
+        for length in (0, 1, 10, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:length])
+            with pytest.raises(CheckpointError, match=r'cut\.pth is (damaged|refused)'):
+                read_checkpoint(path)
+
+    @pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+    def test_damaged_bytes_end_in_one_kind_of_error(self, tmp_path):
+        path = save({'state_dict': make_model().state_dict()}, tmp_path / 'l.pth', _use_new_zipfile_serialization=False)
+        whole, rng, refused = path.read_bytes(), random.Random(0), 0
+        for _ in range(150):
+            damaged = bytearray(whole)
+            for _ in range(3):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+            path.write_bytes(bytes(damaged))
+            try:
+                read_checkpoint(path)
+            except CheckpointError:
+                refused += 1
+        assert refused > 30
+
+    def test_a_text_file(self, tmp_path):
+        path = tmp_path / 'notes.pth'
+        path.write_text('<html>404: not found</html>\n' * 20)
+        with pytest.raises(CheckpointError, match=r'notes\.pth'):
+            read_checkpoint(path)
+
+    def test_no_dict(self, tmp_path):
+        with pytest.raises(CheckpointError, match='holds a list, but a checkpoint is a dict'):
+            read_checkpoint(save([1, 2], tmp_path / 'a.pth'))
+
+    def test_missing_names_what_is_near(self, tmp_path):
+        save({}, tmp_path / 'epoch_12.pth')
+        with pytest.raises(
+            FileNotFoundError, match=r'There is no checkpoint .*epoch_21\.pth\. Did you mean .*epoch_12\.pth'
+        ):
+            read_checkpoint(tmp_path / 'epoch_21.pth')
+        with pytest.raises(FileNotFoundError, match='There is no checkpoint'):
+            read_checkpoint(tmp_path / 'nowhere' / 'a.pth')
+
+    def test_mmengines_history_is_replaced_by_stand_ins(self, tmp_path):
+        hub = MessageHub.get_instance('checkpoint-test')
+        for step in range(5):
+            hub.update_scalar('train/loss', 1.0 / (step + 1))
+        hub.update_info('iter', 5)
+        state = make_model().state_dict()
+        checkpoint = {
+            'state_dict': state,
+            'message_hub': hub.state_dict(),
+            'history': HistoryBuffer([1.0, 2.0], [1, 1]),
+            'score': np.float64(0.5),
+            'meta': {'epoch': 5},
+        }
+        path = save(checkpoint, tmp_path / 'mmengine.pth')
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(path, weights_only=True)
+        read = read_checkpoint(path)
+        assert read['meta'] == {'epoch': 5}
+        assert all(read['state_dict'][key].equal(value) for key, value in state.items())
+        assert not isinstance(read['history'], HistoryBuffer)
+
+    def test_stand_ins_are_taken_back(self, tmp_path):
+        path = save({'history': HistoryBuffer([1.0], [1])}, tmp_path / 'mmengine.pth')
+        read_checkpoint(path)
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(path, weights_only=True)
+
+
+class TestWeightsOf:
+    def test_with_and_without_wrapping(self):
+        state = make_model().state_dict()
+        wrapped = {f'module.{key}': value for key, value in state.items()}
+        for checkpoint in ({'state_dict': state}, state, {'state_dict': wrapped}):
+            assert list(weights_of(checkpoint)) == list(state)
+
+    def test_averaged(self):
+        averaged = {f'module.{key}': value + 1 for key, value in make_model().state_dict().items()}
+        checkpoint = {'state_dict': make_model().state_dict(), 'ema_state_dict': {'steps': torch.tensor(3), **averaged}}
+        weights = weights_of(checkpoint, ema=True)
+        assert list(weights) == list(make_model().state_dict())
+        assert weights['stem.bias'] is averaged['module.stem.bias']
+
+    def test_no_averaged_ones(self):
+        with pytest.raises(CheckpointError, match=r"no averaged weights; .*custom_hooks = \[dict\(type='EMAHook'\)\]"):
+            weights_of({'state_dict': {}}, ema=True)
+
+
+class TestLoadWeights:
+    def test_loads(self):
+        source, target = make_model(), make_model()
+        load_weights(target, source.state_dict(), 'a.pth')
+        assert all(value.equal(source.state_dict()[key]) for key, value in target.state_dict().items())
+
+    def test_missing_keys(self):
+        with pytest.raises(CheckpointError) as error:
+            load_weights(make_model(extra=True), make_model().state_dict(), 'a.pth')
+        message = str(error.value)
+        assert message.startswith('a.pth is the checkpoint of another architecture: ')
+        assert '2 weights of the model are not in it (neck.weight, neck.bias)' in message
+        assert 'Give the config that it was trained with' in message
+
+    def test_unexpected_keys(self):
+        with pytest.raises(
+            CheckpointError, match=r'2 of its weights are not in the model \(neck\.weight, neck\.bias\)'
+        ):
+            load_weights(make_model(), make_model(extra=True).state_dict(), 'a.pth')
+
+    def test_many_keys_are_cut_short(self):
+        with pytest.raises(
+            CheckpointError,
+            match=r'4 weights of the model are not in it \(stem\.weight, stem\.bias, head\.weight, \.\.\.\)',
+        ):
+            load_weights(make_model(), {}, 'a.pth')
+
+    def test_other_shapes(self):
+        with pytest.raises(
+            CheckpointError, match=r'it does not fit: size mismatch for stem\.weight.*\[8, 3, 1, 1\].*\[4, 3, 1, 1\]'
+        ):
+            load_weights(make_model(4), make_model(8).state_dict(), 'a.pth')
+
+    def test_a_checkpoint_of_something_else(self):
+        with pytest.raises(CheckpointError, match='another architecture'):
+            load_weights(make_model(), weights_of({'epoch': 3, 'best': 0.5}), 'a.pth')

@@ -1,0 +1,79 @@
+"""Every config in configs/ is built, trained for a step and evaluated."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mtlbox.config import load_config
+from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.engine import build_runner
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope='module')
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of replicas, one per data set that is read from disk."""
+    root = tmp_path_factory.mktemp('replicas')
+    write_replica('nyuv2-13', root / 'NYUv2', counts={'train': 2, 'val': 3}, size=SIZE, workers=1)
+    return root
+
+
+def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
+    """The same architecture on few small images, without downloads."""
+    cfg.model.backbone.init_cfg = None
+    neck = cfg.model.get('neck') or {}
+    if 'feature_size' in neck:
+        neck.feature_size = (SIZE[0] // 4, SIZE[1] // 4)
+    for name, length in (('train', 2), ('val', 3), ('test', 3)):
+        loader = cfg[f'{name}_dataloader']
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        if 'data_root' in loader.dataset:
+            loader.dataset.data_root = str(replicas / loader.dataset.type)
+        else:
+            loader.dataset.update(length=length, size=SIZE)
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.work_dir = str(work_dir)
+    return cfg
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path) -> None:
+    cfg = shrink(load_config(ROOT / path), replicas, tmp_path)
+    runner = build_runner(cfg)
+    before = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    runner.train()
+    after = runner.model.state_dict()
+    unchanged = [
+        key for key, value in runner.model.named_parameters() if value.requires_grad and torch.equal(before[key], after[key])
+    ]
+    assert not unchanged, f'parameters that a training step does not move: {unchanged[:5]}'
+    result = json.loads((tmp_path / 'result.json').read_text())
+    assert set(result['protocols']) <= set(runner.model.tasks)
+    scores = result['val']['scores']
+    for task in result['protocols']:
+        finite = [v for k, v in scores.items() if k.startswith(f'{task}/') and v is not None and math.isfinite(v)]
+        assert finite, f'{task} has no score in {scores}'
+    if runner.val_loop.evaluator.baseline is not None:
+        assert scores['delta_m'] is not None
+    assert list(tmp_path.glob('best_*.pth')), 'no best checkpoint'
+    assert len(list((tmp_path / 'pictures' / 'iter_1').glob('*.png'))) == 3
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_config_opens_with_its_command(path: Path) -> None:
+    first = (ROOT / path).read_text().split('\n', 1)[0]
+    assert first == f'# python tools/train.py {path}'
+
+
+def test_there_are_configs() -> None:
+    assert Path('configs/ctal/ctal_hrnet18_nyud.py') in CONFIGS
+    assert len(CONFIGS) >= 8

@@ -1,0 +1,127 @@
+"""The metafiles name every config, and say what the configs say."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from mmengine.config import DictAction
+
+from mtlbox.config import load_config
+from mtlbox.registry import MODELS
+
+ROOT = Path(__file__).parents[1]
+METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
+CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
+HEADER_SCORE = re.compile(r'\b(mIoU|relErr|mErr|delta_m) ([+-]?[\d.]*\d)')
+
+
+@cache
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text())
+
+
+def models() -> list[Any]:
+    return [pytest.param(model, id=model['Name']) for path in METAFILES for model in read(path)['Models']]
+
+
+def ablations() -> list[Any]:
+    return [
+        pytest.param(model.values[0], row, id=f'{model.id}: {row["Name"]}')
+        for model in models()
+        for row in model.values[0].get('Ablations', [])
+    ]
+
+
+def published(model: dict[str, Any]) -> dict[str, float]:
+    return {name: value for row in model.get('Results', []) for name, value in row['Metrics'].items()}
+
+
+def header(config: Path) -> str:
+    """Return the comment that a config opens with, as one line."""
+    lines = config.read_text().splitlines()
+    end = next(i for i, line in enumerate(lines) if not line.startswith('#'))
+    return ' '.join(line.lstrip('# ') for line in lines[:end])
+
+
+def test_index_imports_every_metafile() -> None:
+    assert METAFILES
+    assert sorted(ROOT / path for path in read(ROOT / 'model-index.yml')['Import']) == METAFILES
+
+
+def test_every_config_is_in_one_metafile_of_its_folder() -> None:
+    named = [model.values[0]['Config'] for model in models()]
+    assert sorted(named) == [str(path.relative_to(ROOT)) for path in CONFIGS]
+    for path in METAFILES:
+        assert {Path(model['Config']).parent for model in read(path)['Models']} == {path.parent.relative_to(ROOT)}
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_collections(path: Path) -> None:
+    collections = {collection['Name']: collection for collection in read(path)['Collections']}
+    assert {model['In Collection'] for model in read(path)['Models']} == set(collections)
+    for collection in collections.values():
+        readme = ROOT / collection['README']
+        text = readme.read_text()
+        assert collection['Paper']['URL'] in text
+        for config in path.parent.glob('*.py'):
+            assert f'`{config.name}`' in text, f'{readme} does not name {config.name}'
+
+
+@pytest.mark.parametrize('model', models())
+def test_model(model: dict[str, Any]) -> None:
+    config = ROOT / model['Config']
+    assert model['Name'] == config.stem
+    assert model['Metadata']['Source']
+    scores = published(model)
+    quoted = dict(HEADER_SCORE.findall(header(config)))
+    if 'another name of' not in model['Metadata']['Source']:
+        assert {name: float(value) for name, value in quoted.items()} == pytest.approx(scores)
+        assert bool(scores) != ('Nothing is published' in header(config))
+    if scores:
+        table = re.search(r'Table \d+', model['Metadata']['Source'])
+        assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
+
+
+@pytest.mark.parametrize('model', [m for m in models() if 'Parameters' in m.values[0]['Metadata']])
+def test_parameters(model: dict[str, Any]) -> None:
+    config = ROOT / model['Config']
+    with torch.device('meta'):
+        built = MODELS.build(load_config(config).model)
+    count = sum(parameter.numel() for parameter in built.parameters())
+    assert count == model['Metadata']['Parameters']
+    stated = re.search(r'Size: ([\d.]+) M parameters', header(config))
+    if stated:
+        assert stated[1] == f'{count / 1e6:.3f}'
+
+
+def test_aliases_have_the_results_of_what_they_name() -> None:
+    by_name = {model.id: model.values[0] for model in models()}
+    aliases = [m for m in by_name.values() if 'another name of' in m['Metadata']['Source']]
+    assert aliases
+    for model in aliases:
+        target = by_name[model['Metadata']['Source'].rpartition(' ')[2]]
+        assert published(model) == published(target)
+        assert load_config(ROOT / model['Config']).model == load_config(ROOT / target['Config']).model
+
+
+@pytest.mark.parametrize(('model', 'row'), ablations())
+def test_ablation_options_are_accepted(model: dict[str, Any], row: dict[str, Any]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    options = parser.parse_args(['--cfg-options', *row['Options'].split()]).cfg_options
+    cfg = load_config(ROOT / model['Config'], options)
+    for key, value in options.items():
+        node = cfg
+        for part in key.split('.'):
+            node = node[part]
+        assert node == value
+    assert row['Source'] and set(row['Metrics']) <= {'mIoU', 'relErr', 'mErr', 'delta_m'}
+    if cfg.pretty_text == load_config(ROOT / model['Config']).pretty_text:  # the row of the config as it is
+        assert row['Metrics']['delta_m'] == published(model)['delta_m']
