@@ -61,7 +61,9 @@ def describe_models() -> str:
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return ', '.join(f'{name} {value:+g}' if name == 'delta_m' else f'{name} {value:g}' for name, value in scores.items())
+    return ', '.join(
+        f'{name} {value:+g}' if name == 'delta_m' else f'{name} {value:g}' for name, value in scores.items()
+    )
 
 
 def write_generated(app: Any) -> None:

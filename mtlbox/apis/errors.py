@@ -11,17 +11,20 @@ from mtlbox.config import ConfigError
 from mtlbox.engine.checkpoint import CheckpointError
 from mtlbox.registry import UnknownComponentError
 
+_USERS = (ConfigError, CheckpointError, UnknownComponentError, ValueError, OSError, ImportError)
+
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
     """End the program with ``error: ...`` and exit code 2 where the input is at fault.
 
-    Faults of configs, checkpoints and files are reported so; any other error keeps its traceback. With the environment
+    Faults of configs, checkpoints, files, downloads and absent packages are reported so; any other error keeps its
+    traceback. With the environment
     variable MTLBOX_TRACEBACK set, all of them do.
     """
     try:
         yield
-    except (ConfigError, CheckpointError, UnknownComponentError, FileNotFoundError, ValueError) as error:
+    except _USERS as error:
         if os.environ.get('MTLBOX_TRACEBACK'):
             raise
         print(f'error: {error}\n(MTLBOX_TRACEBACK=1 shows where it arose.)', file=sys.stderr)

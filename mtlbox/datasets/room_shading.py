@@ -286,7 +286,7 @@ def _radiance(
     n = np.ascontiguousarray(normal.reshape(-1, 3)[slot].T)
     reach = np.sqrt((point * point).sum(axis=0))
     facing = np.maximum(-(n * point).sum(axis=0) / reach, np.float32(0.1))
-    foot = t / (np.float32(camera.focal(hits.depth.shape)) * facing)  # type: ignore[arg-type]
+    foot = t / (np.float32(camera.focal(hits.depth.shape)) * facing)
 
     tex = np.take(axes, surface, axis=1)  # (8, n)
     u = tex[0] * x + tex[1] * y + tex[2] * t + tex[3]
@@ -335,7 +335,7 @@ def _blur(image: Image, share: float) -> Image:
         padded = np.pad(image, [(0, 0) if k != axis else (1, 1) for k in range(3)], mode='edge')
         low = padded[:, :-2] if axis == 1 else padded[:, :, :-2]
         high = padded[:, 2:] if axis == 1 else padded[:, :, 2:]
-        image = image + share32 * (low + high - 2.0 * image)
+        image = (image + share32 * (low + high - np.float32(2) * image)).astype(np.float32, copy=False)
     return image
 
 

@@ -17,8 +17,7 @@ def init_dist(launcher: str) -> None:
             ``'slurm'`` (they are derived from Slurm's variables; MASTER_PORT is 29500 where it is not set).
 
     Raises:
-        ValueError: The launcher is neither.
-        RuntimeError: The launcher's variables are not set.
+        ValueError: The launcher is neither, or its variables are not set.
     """
     if distributed.is_initialized():
         return
@@ -27,7 +26,7 @@ def init_dist(launcher: str) -> None:
     needed = 'SLURM_PROCID' if launcher == 'slurm' else 'RANK'
     if needed not in os.environ:
         starter = 'srun (see tools/slurm_train.sh)' if launcher == 'slurm' else 'torchrun (see tools/dist_train.sh)'
-        raise RuntimeError(f'--launcher {launcher} needs {needed}: start the program by {starter}.')
+        raise ValueError(f'--launcher {launcher} needs {needed}: start the program by {starter}.')
     if launcher == 'slurm':
         _export_slurm()
     if torch.cuda.is_available():

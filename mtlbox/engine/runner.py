@@ -72,9 +72,10 @@ class MTLRunner(Runner):
             CheckpointError: It is damaged, unsafe, or of another architecture.
         """
         checkpoint = read_checkpoint(filename, map_location)
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
-        load_weights(model, weights_of(checkpoint), filename)
+        load_weights(model, weights_of(checkpoint), filename)  # refused before any hook takes it for its own
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        load_weights(model, weights_of(checkpoint), filename)  # hooks may have changed them
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}')
         return checkpoint

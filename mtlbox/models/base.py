@@ -26,7 +26,7 @@ def reject_unknown(given: Mapping, tasks: Mapping[str, Task], what: str) -> None
 class BaseMultiTaskModel(BaseModel):
     """A model of several tasks with the three modes of mmengine's ``BaseModel``.
 
-    Losses are named ``{task}/loss_{...}``, or ``neck/loss_{...}`` for those that belong to no task. The weighting
+    Losses are named ``{task}/loss_{...}``, or ``neck/{...}`` for those that belong to no task. The weighting
     turns the sum of each task's losses into the total; it works in :meth:`parse_losses`, which DDP calls as well.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
+from mtlbox.evaluation import MTLEvaluator
 from mtlbox.registry import HOOKS, did_you_mean
 
 
@@ -30,7 +31,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             ValueError: No metric gives that score.
         """
         evaluator = getattr(runner.val_loop, 'evaluator', None)
-        if self.save_best is not None and hasattr(evaluator, 'score_names'):
+        if self.save_best is not None and isinstance(evaluator, MTLEvaluator):
             score, known = self.key_indicators[0], evaluator.score_names()
             if score == 'delta_m' and score not in known:
                 raise ValueError(

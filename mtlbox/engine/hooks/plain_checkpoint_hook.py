@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mtlbox.registry import HOOKS
 
@@ -20,7 +20,7 @@ class PlainCheckpointHook(Hook):
     priority = 'VERY_LOW'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Turn the log's history buffers and the data set's description into plain values."""
+        """Turn history buffers, NumPy's numbers and the data set's description into plain values."""
         hub = checkpoint['message_hub']
         hub['log_scalars'] = {
             key: {
@@ -31,7 +31,9 @@ class PlainCheckpointHook(Hook):
             for key, buffer in hub['log_scalars'].items()
         }
         hub['runtime_info'] = plain(hub['runtime_info'])
-        checkpoint['meta'] = plain(checkpoint['meta'])
+        for key in ('meta', 'optimizer', 'param_schedulers'):
+            if key in checkpoint:
+                checkpoint[key] = plain(checkpoint[key])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Turn them back."""
@@ -44,23 +46,22 @@ class PlainCheckpointHook(Hook):
                     value['log_history'].cpu().tolist(), value['count_history'].cpu().tolist(), value['max_length']
                 )
         described = checkpoint['meta'].get('dataset_meta')
-        loader = runner._train_dataloader
-        if described is not None and not isinstance(loader, dict):
-            metainfo = getattr(loader.dataset, 'metainfo', None)
-            if plain(metainfo) == described:
+        if described is not None and isinstance(runner._train_loop, BaseLoop):
+            metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None)
+            if repr(plain(metainfo)) == repr(described):  # else the Runner warns that the data set is another
                 checkpoint['meta']['dataset_meta'] = metainfo
 
 
 def plain(value: Any) -> Any:
     """Return ``value`` made of tensors, dicts, lists, tuples, strings, numbers and None; other objects as ``repr``."""
+    if isinstance(value, np.generic):  # first: NumPy's float64 is a float
+        return value.item()
     if value is None or isinstance(value, (str, bool, int, float, torch.Tensor)):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray):
         return torch.as_tensor(value)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {key if isinstance(key, (str, int)) else repr(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return type(value)(plain(item) for item in value)
     return repr(value)

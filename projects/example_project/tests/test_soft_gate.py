@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
+from example_project import SoftGate
 from torch import Tensor
 
-from example_project import SoftGate
 from mtlbox.registry import MODELS, NECKS
 from mtlbox.tasks import build_tasks
 
