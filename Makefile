@@ -31,10 +31,10 @@ demo: $(VENV)/.runtime
 	$(BIN)/python tools/demo.py --out $(DEMO)
 
 test: $(VENV)/.tests lint
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ that nearly are a Runner's are refused, every component must exist, and must kno
 
 from __future__ import annotations
 
+import ast
 import copy
 import hashlib
 import inspect
@@ -72,7 +73,7 @@ def load_config(path: str | Path, cfg_options: Mapping[str, Any] | None = None) 
 
     Raises:
         FileNotFoundError: There is no such file.
-        ConfigError: An option names a key that is not there, a key at the top is nearly a Runner's, a component is
+        ConfigError: The file is no Python, or a dict in it names a key twice; an option names a key that is not there, a key at the top is nearly a Runner's, a component is
             given an argument that it does not have.
         UnknownComponentError: A component is not registered.
     """
@@ -80,6 +81,7 @@ def load_config(path: str | Path, cfg_options: Mapping[str, Any] | None = None) 
     if not path.is_file():
         siblings = [str(p) for p in path.parent.glob('*.py')] if path.parent.is_dir() else []
         raise FileNotFoundError(f'There is no config file {path}.{did_you_mean(str(path), siblings)}')
+    _check_syntax(path)
     cfg = Config.fromfile(path)
     if cfg_options:
         for option, value in cfg_options.items():
@@ -125,6 +127,20 @@ def _check_option(cfg: Config, option: str) -> None:
             node = node[int(part)]
         else:
             raise ConfigError(f'--cfg-options {option}: {place} is {node!r} and has no keys.')
+
+
+def _check_syntax(path: Path) -> None:
+    """Raise :class:`ConfigError` where the file is no Python, or a dict in it has a key twice, of which one is lost."""
+    try:
+        tree = ast.parse(path.read_text(encoding='utf-8'), str(path))
+    except SyntaxError as error:  # dict(depth=..., depth=...) is one
+        raise ConfigError(f'{path}, line {error.lineno}: {error.msg}.') from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            twice = [key for key in keys if keys.count(key) > 1]
+            if twice:
+                raise ConfigError(f'{path}, line {node.lineno}: the dict has the key {twice[0]!r} twice.')
 
 
 def _apply_option(cfg: Config, option: str, value: Any) -> None:

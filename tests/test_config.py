@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,24 @@ class TestOptions:
         before = copy.deepcopy(options)
         load(options=options)
         assert options == before
+
+
+@pytest.mark.parametrize(
+    ('text', 'complaint'),
+    [
+        (
+            "tasks = dict(\n    depth=dict(type='Depth'),\n    depth=dict(type='Depth'),\n)\n",
+            'keyword argument repeated',
+        ),
+        (
+            "tasks = {\n    'depth': dict(type='Depth'),\n    'depth': dict(type='Depth'),\n}\n",
+            "line 1: the dict has the key 'depth' twice",
+        ),
+        ('tasks = dict(\n', 'line 1: '),
+    ],
+)
+def test_a_key_named_twice_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / 'twice.py'
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(complaint)):
+        load_config(path)

@@ -53,7 +53,9 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     runner.train()
     after = runner.model.state_dict()
     unchanged = [
-        key for key, value in runner.model.named_parameters() if value.requires_grad and torch.equal(before[key], after[key])
+        key
+        for key, value in runner.model.named_parameters()
+        if value.requires_grad and torch.equal(before[key], after[key])
     ]
     assert not unchanged, f'parameters that a training step does not move: {unchanged[:5]}'
     result = json.loads((tmp_path / 'result.json').read_text())

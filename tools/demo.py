@@ -19,6 +19,7 @@ from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.trivial import score_trivial
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
+from mtlbox.engine.optim import has_fast_half
 from mtlbox.visualization.draw import stack_pictures
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
         cfg = load_config(CONFIG, SHORT if args.short else None)
         cfg.work_dir = str(out)
         cfg.log_level = 'WARNING'
+        if has_fast_half():
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
         print(f'Training CTAL (HRNet-W18-small-v2) on generated rooms, {_device()}. Everything goes to {out}/.')
         runner = build_runner(cfg)
         runner.train()
@@ -67,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         f'TensorBoard: .venv/bin/tensorboard --logdir {out}\n'
         'Your own images: .venv/bin/python tools/infer.py configs/ctal/ctal_hrnet18_rooms.py '
         f'{find_latest_checkpoint(str(out))} IMAGE --out predictions\n'
-        'Next, the real NYUv2 (MTAN\'s archive, 288x384, 13 classes) in data/nyuv2-13:\n'
+        "Next, the real NYUv2 (MTAN's archive, 288x384, 13 classes) in data/nyuv2-13:\n"
         '  .venv/bin/python tools/train.py configs/ctal/ctal_hrnet18_nyuv2-13.py\n'
         'Without the archive, make a replica of its layout first:\n'
         '  .venv/bin/python tools/data.py replica nyuv2-13 data/nyuv2-13'

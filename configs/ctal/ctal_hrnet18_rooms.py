@@ -1,6 +1,6 @@
 # python tools/train.py configs/ctal/ctal_hrnet18_rooms.py
 #
-# CTAL, single scale, HRNet-W18-small-v2 from scratch on generated rooms at 96x128: needs no data and no download.
+# CTAL, single scale, HRNet-W18-small-v2 from scratch on generated rooms at 48x64: needs no data and no download.
 # Nothing is published on rooms.
 _base_ = [
     '../_base_/protocols/mtan_rooms.py',

@@ -1,6 +1,6 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_rooms.py
 #
-# MTL (hard parameter sharing), HRNet-W18-small-v2 from scratch on generated rooms at 96x128.
+# MTL (hard parameter sharing), HRNet-W18-small-v2 from scratch on generated rooms at 48x64.
 # Nothing is published on rooms.
 _base_ = [
     '../_base_/protocols/mtan_rooms.py',

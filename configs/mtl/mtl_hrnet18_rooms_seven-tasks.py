@@ -1,6 +1,6 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_rooms_seven-tasks.py
 #
-# MTL with every task that mtlbox knows, weighted by learnt uncertainty, on generated rooms at 96x128. The edges are
+# MTL with every task that mtlbox knows, weighted by learnt uncertainty, on generated rooms at 48x64. The edges are
 # computed from the image. Nothing is published on rooms; saliency, boundary and edge are trained but not scored.
 _base_ = './mtl_hrnet18_rooms.py'
 tasks = dict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,17 @@ from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
 from mmengine.optim import OptimWrapper
 
 from mtlbox.registry import OPTIM_WRAPPERS
+
+
+def has_fast_half() -> bool:
+    """Say whether mixed precision pays here: on a GPU, or on a CPU with instructions for bfloat16."""
+    if get_device() != 'cpu':
+        return True
+    try:
+        flags = Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return False
+    return 'avx512_bf16' in flags or 'amx_bf16' in flags
 
 
 @OPTIM_WRAPPERS.register_module()

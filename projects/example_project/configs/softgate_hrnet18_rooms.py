@@ -1,6 +1,6 @@
 # python tools/train.py projects/example_project/configs/softgate_hrnet18_rooms.py
 #
-# SoftGate on HRNet-W18-small-v2 from scratch on generated rooms at 96x128. Nothing is published on it.
+# SoftGate on HRNet-W18-small-v2 from scratch on generated rooms at 48x64. Nothing is published on it.
 _base_ = [
     '../../../configs/_base_/protocols/mtan_rooms.py',
     '../../../configs/_base_/backbones/hrnet18.py',
