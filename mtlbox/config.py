@@ -73,8 +73,8 @@ def load_config(path: str | Path, cfg_options: Mapping[str, Any] | None = None) 
 
     Raises:
         FileNotFoundError: There is no such file.
-        ConfigError: The file is no Python, or a dict in it names a key twice; an option names a key that is not there, a key at the top is nearly a Runner's, a component is
-            given an argument that it does not have.
+        ConfigError: The file is no Python, a dict in it names a key twice, an option names a key that is not there,
+            a key at the top is nearly a Runner's, or a component is given an argument that it does not have.
         UnknownComponentError: A component is not registered.
     """
     path = Path(path)

@@ -39,10 +39,12 @@ class MultiTaskDataset(BaseDataset):
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
 
     Raises:
-        ValueError: A task or label is unknown or named twice, no task has a label, or there is no sample.
+        ValueError: A task or label is unknown or named twice, a task has another number of classes than its label,
+            no task has a label, or there is no sample.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
+    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any."""
 
     def __init__(
         self,
@@ -155,6 +157,12 @@ class MultiTaskDataset(BaseDataset):
             if key not in self.tasks:
                 near = did_you_mean(key, self.tasks)
                 raise ValueError(f'labels of {type(self).__name__} names {key!r}, which is not a task.{near}')
+            classes = self.METAINFO.get('classes', {}).get(name)
+            if classes and self.tasks[key].channels != len(classes):
+                raise ValueError(
+                    f'The label {name!r} of {type(self).__name__} has {len(classes)} classes, '
+                    f'but the task {key!r} has {self.tasks[key].channels}.'
+                )
         derived = [key for key, task in self.tasks.items() if type(task).derive is not Task.derive]
         if not matched and not derived:
             raise ValueError(

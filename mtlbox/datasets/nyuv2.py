@@ -144,7 +144,6 @@ class NYUv2(MultiTaskDataset):
 
     def load_data_list(self) -> list[dict]:
         """Return the samples in the order of their numbers, after all files were looked at."""
-        self._match_classes()
         folder = Path(self.data_root, self.split)
         files = {modality: self._list_files(folder / modality.folder) for modality in self._modalities()}
         indices = sorted(set().union(*files.values()))
@@ -184,15 +183,6 @@ class NYUv2(MultiTaskDataset):
 
     def _modalities(self) -> list[_Modality]:
         return [_IMAGE, *(_LABELS[name] for name in self._label_set())]
-
-    def _match_classes(self) -> None:
-        for key, name in self.label_names.items():
-            classes = self.METAINFO['classes'].get(name)
-            if classes and self.tasks[key].channels != len(classes):
-                raise ValueError(
-                    f'The label {name!r} of NYUv2 has {len(classes)} classes, '
-                    f'but the task {key!r} has {self.tasks[key].channels}.'
-                )
 
     def _list_files(self, folder: Path) -> dict[int, str]:
         """Return ``{index: path}`` of the files named by a number."""

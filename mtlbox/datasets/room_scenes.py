@@ -84,7 +84,7 @@ def _camera(plan: Layout) -> Camera:
     for _ in range(10):
         x, y = s.uniform(0.25, plan.length - 0.25), s.uniform(0.25, plan.width - 0.25)
         z = min(s.uniform(0.7, 2.1), plan.height - 0.4)
-        fov = math.radians(s.uniform(58.0, 76.0))
+        fov = math.radians(s.uniform(60.0, 64.0))  # nearly one camera: metric depth needs a known focal length
         pitch = math.radians(s.uniform(-42.0, 18.0))
         roll = math.radians(s.uniform(-7.0, 7.0))
         heading = s.uniform(-0.4, 0.4)
@@ -167,7 +167,7 @@ def _lighting(plan: Layout) -> Lighting:
         lean=(lean_x + s.uniform(-0.1, 0.1), lean_y + s.uniform(-0.1, 0.1), s.uniform(0.1, 0.35)),
         flash=s.uniform(0.25, 0.9),
         haze=darker(ambient, s.uniform(0.5, 0.9)),
-        haze_length=s.uniform(9.0, 15.0),
+        haze_length=s.uniform(8.0, 12.0),
         corner=s.uniform(0.4, 0.75),
         exposure=s.uniform(0.2, 0.46),
         balance=(1.0 + tint, 1.0 + s.uniform(-0.03, 0.03), 1.0 - tint),

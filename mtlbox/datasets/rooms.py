@@ -192,13 +192,6 @@ class RoomsDataset(MultiTaskDataset):
 
     def load_data_list(self) -> list[dict]:
         """Return the numbers of the pictures."""
-        for key, name in self.label_names.items():
-            classes = self.METAINFO['classes'].get(name)
-            if classes and self.tasks[key].channels != len(classes):
-                raise ValueError(
-                    f'The label {name!r} of RoomsDataset has {len(classes)} classes, '
-                    f'but the task {key!r} has {self.tasks[key].channels}.'
-                )
         return [{'sample_id': f'{self.split}_{index}', 'room': index} for index in range(self.length)]
 
     def load_image(self, info: dict) -> NDArray:

@@ -18,6 +18,7 @@ import torch
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / 'configs/mtl/mtl_hrnet18_rooms.py')
+STL = str(ROOT / 'configs/stl/stl_hrnet18_rooms.py')
 SMALL = [
     'train_dataloader.dataset.length=4',
     'val_dataloader.dataset.length=3',
@@ -88,7 +89,6 @@ def test_resume_goes_on(run: Path, tmp_path: Path, form: str) -> None:
     assert 'resumed epoch: 1, iter: 2' in log
     assert 'dataset metainfo from the resumed checkpoint is different' not in log
     assert (
-        'Epoch(train)  [2][2/2]' in log.replace('Epoch(train) [2]', 'Epoch(train)  [2]')
         or (work_dir / 'epoch_2.pth').is_file()
     )
     assert torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 4
@@ -116,10 +116,7 @@ def test_test_reproduces_the_validation(run: Path, tmp_path: Path) -> None:
 
 def test_test_of_another_architecture_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:
-        tool('test').main(
-            [str(ROOT / 'configs/stl/stl_hrnet18_rooms.py'), str(run / 'epoch_1.pth'), '--work-dir', str(tmp_path)]
-            + ['--cfg-options', *SMALL]
-        )
+        tool('test').main([STL, str(run / 'epoch_1.pth'), '--work-dir', str(tmp_path), '--cfg-options', *SMALL])
     assert caught.value.code == 2
     assert 'another architecture' in capsys.readouterr().err
 
@@ -127,8 +124,7 @@ def test_test_of_another_architecture_is_refused(run: Path, tmp_path: Path, caps
 def test_resume_of_another_architecture_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:
         tool('train').main(
-            [str(ROOT / 'configs/stl/stl_hrnet18_rooms.py'), '--work-dir', str(tmp_path)]
-            + ['--resume', str(run / 'epoch_1.pth'), '--cfg-options', *SMALL]
+            [STL, '--work-dir', str(tmp_path), '--resume', str(run / 'epoch_1.pth'), '--cfg-options', *SMALL]
         )
     assert caught.value.code == 2
     assert 'another architecture' in capsys.readouterr().err
