@@ -133,6 +133,7 @@ def _check_syntax(path: Path) -> None:
     """Raise :class:`ConfigError` where the file is no Python, or a dict in it has a key twice, of which one is lost."""
     try:
         tree = ast.parse(path.read_text(encoding='utf-8'), str(path))
+        compile(tree, str(path), 'exec')
     except SyntaxError as error:  # dict(depth=..., depth=...) is one
         raise ConfigError(f'{path}, line {error.lineno}: {error.msg}.') from None
     for node in ast.walk(tree):
