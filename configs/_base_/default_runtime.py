@@ -14,6 +14,7 @@ default_hooks = dict(
     ),
 )
 custom_hooks = [
+    dict(type='SyncBuffersHook'),
     dict(type='EMAHook', momentum=0.001, evaluate=False),
     dict(type='PlainCheckpointHook'),
     dict(type='ResultHook'),

@@ -245,4 +245,6 @@ def test_two_ranks_train_and_test(tmp_path: Path) -> None:
     tool('test').main([*arguments, '--cfg-options', *SMALL])
     two_ranks, one_rank = json.loads(out.read_text()), json.loads(one.read_text())
     assert two_ranks['world_size'] == 2
+    trained = json.loads((tmp_path / 'run' / 'result.json').read_text())
+    assert trained['scores'] == pytest.approx(one_rank['scores'], rel=1e-5), 'the ranks validated different weights'
     assert two_ranks['scores'] == pytest.approx(one_rank['scores'], rel=1e-6)
