@@ -204,6 +204,8 @@ def _check_component(where: str, config: Mapping, registry: Any) -> None:
     accepted = _accepted_arguments(component)
     if accepted is not None and registry is registries.PARAM_SCHEDULERS:
         accepted.add('convert_to_iter_based')  # taken out by mmengine's Runner
+    if accepted is not None and registry is registries.OPTIM_WRAPPERS:
+        accepted |= {'constructor', 'paramwise_cfg'}  # the same
     for key in config:
         if accepted is not None and key not in accepted and key not in ('type', '_scope_'):
             raise ConfigError(f'{where}: {config["type"]} has no argument {key!r}.{did_you_mean(key, accepted)}')

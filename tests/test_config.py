@@ -264,3 +264,11 @@ def test_a_key_named_twice_is_refused(tmp_path: Path, text: str, complaint: str)
     path.write_text(text)
     with pytest.raises(ConfigError, match=re.escape(complaint)):
         load_config(path)
+
+
+def test_options_of_the_optimizer_wrapper_that_the_runner_takes_out(tmp_path: Path) -> None:
+    path = tmp_path / 'paramwise.py'
+    path.write_text(
+        "optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), paramwise_cfg=dict())\n"
+    )
+    assert load_config(path).optim_wrapper.paramwise_cfg == {}

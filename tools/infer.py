@@ -121,6 +121,8 @@ def main(argv: list[str] | None = None) -> None:
     """Predict and write."""
     args = parse_args(argv)
     with exit_on_user_error():
+        if args.batch_size < 1:
+            raise ValueError(f'--batch-size must be at least 1, but is {args.batch_size}.')
         source = Path(args.input)
         total = check_input(source)
         size: Any = args.size

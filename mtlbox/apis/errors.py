@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.error import URLError
 
 from mtlbox.config import ConfigError
 from mtlbox.engine.checkpoint import CheckpointError
@@ -24,6 +25,15 @@ def exit_on_user_error() -> Iterator[None]:
     """
     try:
         yield
+    except URLError as error:
+        if os.environ.get('MTLBOX_TRACEBACK'):
+            raise
+        print(
+            f'error: a download failed: {error.reason}. Weights are named by init_cfg in the config: give a local '
+            'file, or train from scratch with --cfg-options model.backbone.init_cfg=None',
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except _USERS as error:
         if os.environ.get('MTLBOX_TRACEBACK'):
             raise
