@@ -15,7 +15,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='SyncBuffersHook'),
-    dict(type='EMAHook', momentum=0.001, evaluate=False),
+    dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.001, gamma=10, evaluate=False),
     dict(type='PlainCheckpointHook'),
     dict(type='ResultHook'),
     dict(type='PictureHook', num_images=4, out_dir=None),

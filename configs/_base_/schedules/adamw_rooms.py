@@ -1,7 +1,7 @@
 # A short training from scratch, for data that is made on the fly.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-3, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01),
     clip_grad=dict(max_norm=35.0),
 )
 param_scheduler = [
