@@ -56,7 +56,7 @@ class PretrainedInit(MMEnginePretrainedInit):
             update_init_info(module, init_info=self._get_init_info())
 
 
-def load_from_anywhere(source: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_anywhere(source: str, map_location: Any = 'cpu') -> dict[str, Any]:
     """Read a checkpoint from a file or an address, executing nothing; names of ``mmcls://`` lose ``backbone.``."""
     checkpoint = read_checkpoint(local_copy(source), map_location)
     if source.startswith('mmcls://'):
