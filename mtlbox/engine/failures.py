@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,8 @@ def explained(work_dir: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if _DIED.match(str(error)) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises the same again, anywhere
         message = _explain(error)
         if message is None:
             raise

@@ -79,6 +79,7 @@ class MTLRunner(Runner):
         """Return mmengine's data loader, whose processes outlive the signals that stop a training."""
         if isinstance(dataloader, Mapping) and 'worker_init_fn' not in dataloader:
             dataloader = copy.deepcopy(dict(dataloader))
+            dataloader.pop('disable_subprocess_warning', None)  # an argument of mmengine's own initialiser
             dataloader['worker_init_fn'] = {
                 'type': init_worker,
                 'num_workers': dataloader.get('num_workers', 0),

@@ -185,7 +185,7 @@ class Run:
         """Return what this run has written so far."""
         return self._log.read_bytes()[self._from :].decode(errors='replace')
 
-    def wait_for(self, words: str, seconds: float = 120) -> bool:
+    def wait_for(self, words: str, seconds: float = 600) -> bool:
         """Wait until the run has written ``words``; return False where it ended before that."""
         end = time.monotonic() + seconds
         while words not in self.output():
@@ -209,7 +209,7 @@ class Run:
         os.killpg(self.pid, signal.SIGKILL)
         self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
-    def finish(self, seconds: float = 300, code: int = 0) -> None:
+    def finish(self, seconds: float = 900, code: int = 0) -> None:
         """Wait for the end; raise RuntimeError where it is not that with exit code ``code``."""
         end = time.monotonic() + seconds
         while self.poll() is None:
