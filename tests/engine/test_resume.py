@@ -93,8 +93,7 @@ def test_cut_off_twice(campaign: ModuleType, undisturbed: Callable, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('place', ['before_val_iter', 'after_train_epoch'])
-@pytest.mark.parametrize('loop', ['epoch', 'epoch-iter'])
+@pytest.mark.parametrize(('loop', 'place'), [('epoch', 'before_val_iter'), ('epoch-iter', 'after_train_epoch')])
 def test_cut_off_around_a_validation(
     campaign: ModuleType, undisturbed: Callable, tmp_path: Path, loop: str, place: str
 ) -> None:
