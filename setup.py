@@ -50,6 +50,7 @@ setup(
     extras_require={
         'lite': requirements('mmcv'),
         'ops': ['mmcv>=2.0.0,<2.2.0'],
+        'publish': requirements('publish'),
         'tests': requirements('tests'),
         'docs': requirements('docs'),
     },

@@ -12,14 +12,15 @@ from mmengine.config import DictAction
 from mtlbox.apis import exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
-from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
+from mtlbox.engine.checkpoint import load_weights, weights_of
+from mtlbox.engine.pretrained import load_from_anywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file or address')
     parser.add_argument('--work-dir', help='where the log and result.json go; work_dirs/CONFIG/test by default')
     parser.add_argument('--out', help='write the scores to this json file')
     parser.add_argument('--show-dir', help='draw input, prediction and truth of every image into this folder')
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with exit_on_user_error():
         cfg = load_config(args.config, args.cfg_options)
-        checkpoint = read_checkpoint(args.checkpoint)
+        checkpoint = load_from_anywhere(args.checkpoint)
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or str(Path('work_dirs', Path(args.config).stem, 'test'))
         cfg.load_from, cfg.resume = None, False

@@ -1,8 +1,13 @@
-"""Train the model of a config file: ``python tools/train.py CONFIG``."""
+"""Train the model of a config file: ``python tools/train.py CONFIG``.
+
+Exit codes: 0 done, 2 something a user can mend (one line says what), 75 stopped by SIGTERM or SIGUSR1 after writing
+a checkpoint; then start it again with ``--resume``.
+"""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -16,7 +21,7 @@ from mtlbox.engine import build_runner
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='where everything is written; work_dirs/CONFIG by default')
     parser.add_argument(
@@ -24,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='PATH',
-        help='go on from the checkpoint PATH, or from the last one in the work directory',
+        help='go on from the checkpoint PATH, or from the last whole one in the work directory',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on GPUs, bfloat16 on CPUs')
     parser.add_argument(
@@ -48,6 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
+    logging.raiseExceptions = False  # where the disk is full, the error that ends the run says so, not each log line
     with exit_on_user_error():
         cfg = load_config(args.config, args.cfg_options)
         cfg.launcher = args.launcher

@@ -8,7 +8,7 @@ default_hooks = dict(
     checkpoint=dict(
         type='CheckpointHook',
         interval=1,
-        max_keep_ckpts=1,
+        max_keep_ckpts=2,
         save_last=True,
         save_best='semseg/mIoU',
     ),

@@ -16,7 +16,8 @@ from mmengine.registry import init_default_scope
 from mtlbox.compat import ensure_torchvision
 from mtlbox.config import load_config
 from mtlbox.datasets.image_file import read_image
-from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
+from mtlbox.engine.checkpoint import load_weights, weights_of
+from mtlbox.engine.pretrained import load_from_anywhere
 from mtlbox.registry import MODELS, TRANSFORMS
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -27,7 +28,7 @@ class MTLInferencer:
 
     Args:
         config: Config file, or one that ``load_config`` has read.
-        checkpoint: Checkpoint file of that config.
+        checkpoint: Checkpoint of that config, a file or an address.
         device: Where to run; the GPU where there is one.
         size: (H, W) that images are brought to before the network; the config's ``input_size`` where not given.
             ``'native'`` leaves them as they are, for networks that take any size.
@@ -57,7 +58,7 @@ class MTLInferencer:
         ensure_torchvision()
         cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
         init_default_scope(cfg.get('default_scope', 'mtlbox'))
-        weights = weights_of(read_checkpoint(checkpoint), ema=ema)
+        weights = weights_of(load_from_anywhere(str(checkpoint)), ema=ema)
         self.model = MODELS.build(cfg.model)
         load_weights(self.model, weights, str(checkpoint))
         self.model.to(device or get_device())

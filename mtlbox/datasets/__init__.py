@@ -4,5 +4,6 @@ from mtlbox.datasets import transforms
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.datasets.rooms import RoomsDataset
+from mtlbox.datasets.samplers import DefaultSampler, InfiniteSampler
 
-__all__ = ['MultiTaskDataset', 'NYUv2', 'RoomsDataset', 'transforms']
+__all__ = ['DefaultSampler', 'InfiniteSampler', 'MultiTaskDataset', 'NYUv2', 'RoomsDataset', 'transforms']

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from mmengine.dataset import BaseDataset
+from torch.utils.data import get_worker_info
 
+from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
@@ -126,9 +130,20 @@ class MultiTaskDataset(BaseDataset):
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}
 
     def prepare_data(self, idx: int) -> Any:
-        """Read sample ``idx`` and pass it through the pipeline."""
-        sample = self.load_sample(idx)
-        sample['rng'] = np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint32))  # noqa: NPY002 (seeded per worker by mmengine)
+        """Read sample ``idx`` and pass it through the pipeline.
+
+        What transforms draw is a function of seed, epoch and sample, which our samplers send along with the number
+        (:class:`~mtlbox.datasets.samplers.SampleIndex`): neither the worker nor what it did before matters. A plain
+        number draws from NumPy's global generator.
+        """
+        sample = self.load_sample(int(idx))
+        if isinstance(idx, SampleIndex):
+            seeds = np.random.SeedSequence((*idx.stream, int(idx)))
+            if get_worker_info() is not None:  # for transforms of other packages, which draw from global generators
+                _seed_global_generators(seeds.spawn(1)[0])
+        else:
+            seeds = np.random.SeedSequence(np.random.randint(0, 2**32, size=4, dtype=np.uint32).tolist())  # noqa: NPY002
+        sample['rng'] = np.random.default_rng(seeds)
         return self.pipeline(sample)
 
     def __getitem__(self, idx: int) -> Any:
@@ -171,3 +186,10 @@ class MultiTaskDataset(BaseDataset):
                 "labels=dict(semseg_nyu='semseg')."
             )
         return matched
+
+
+def _seed_global_generators(seeds: np.random.SeedSequence) -> None:
+    words = [int(word) for word in seeds.generate_state(3)]
+    random.seed(words[0])
+    np.random.seed(words[1])  # noqa: NPY002 (the global one is what is meant)
+    torch.default_generator.manual_seed(words[2])

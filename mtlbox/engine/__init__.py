@@ -1,7 +1,7 @@
 """The run around the model: runner, hooks, checkpoints, distribution."""
 
-from mtlbox.engine import hooks
+from mtlbox.engine import hooks, loops, pretrained
 from mtlbox.engine.optim import AmpOptimWrapper
 from mtlbox.engine.runner import MTLRunner, build_runner
 
-__all__ = ['AmpOptimWrapper', 'MTLRunner', 'build_runner', 'hooks']
+__all__ = ['AmpOptimWrapper', 'MTLRunner', 'build_runner', 'hooks', 'loops', 'pretrained']

@@ -1,15 +1,21 @@
-"""Reading checkpoints without executing them, and refusing those of another model.
+"""Checkpoint files: written so that none is ever lost, read without executing them, refused where they do not fit.
 
 A checkpoint is read with ``weights_only=True`` on every version of torch. Ours hold tensors and plain values only
 (:class:`~mtlbox.engine.hooks.PlainCheckpointHook`). Those of mmengine also hold its history buffers, for which
 inert stand-ins are put in; any other pickled object is refused.
+
+A checkpoint is written under another name, brought to the disk, and renamed: under its own name there is the whole
+file or none.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from mtlbox.registry import did_you_mean
+from mtlbox.version import __version__
+
+POINTER = 'last_checkpoint'
+"""Name of the text file in a work directory that holds the path of the last checkpoint."""
+TEMPORARY = '.tmp'
+"""What the name of a file that is being written ends in."""
 
 
 class CheckpointError(RuntimeError):
@@ -24,32 +36,36 @@ class CheckpointError(RuntimeError):
 
 
 class _Inert:
-    """Stands in for a foreign object in a checkpoint: takes any state and does nothing."""
+    """Stands in for a foreign object or function in a checkpoint: takes any arguments and state and does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     def __setstate__(self, state: Any) -> None: ...
 
 
-def _inert(*args: Any, **kwargs: Any) -> _Inert:
-    """Stands in for a foreign function in a checkpoint."""
-    return _Inert()
+def _stand_in(path: str) -> type[_Inert]:
+    """Return an inert class that goes by the name ``path``, which is how torch looks it up."""
+    module, _, name = path.rpartition('.')
+    return type(name, (_Inert,), {'__module__': module, '__qualname__': name})
 
 
-_STAND_INS: list[tuple[Any, str]] = [
-    (_Inert, 'mmengine.logging.history_buffer.HistoryBuffer'),
-    (_inert, 'builtins.getattr'),
-    (_inert, 'numpy._core.multiarray._reconstruct'),
-    (_inert, 'numpy.core.multiarray._reconstruct'),
-    (_inert, 'numpy._core.multiarray.scalar'),
-    (_inert, 'numpy.core.multiarray.scalar'),
-    (_Inert, 'numpy.ndarray'),
-    (_Inert, 'numpy.dtype'),
+_STAND_INS = [
+    _stand_in(path)
+    for path in (
+        'mmengine.logging.history_buffer.HistoryBuffer',
+        'builtins.getattr',
+        'numpy._core.multiarray._reconstruct',
+        'numpy.core.multiarray._reconstruct',
+        'numpy._core.multiarray.scalar',
+        'numpy.core.multiarray.scalar',
+        'numpy.ndarray',
+        'numpy.dtype',
+    )
 ]
 
 
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
-    """Read a checkpoint file; nothing in it is executed.
+    """Read a checkpoint file; nothing in it is executed. Damage in one of ours is found by its checksums.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -61,6 +77,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         raise FileNotFoundError(f'There is no checkpoint {path}.{did_you_mean(str(path), others)}')
     try:
         checkpoint = _load(path, map_location)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         culprit = re.search(r'GLOBAL (\S+)', str(error))
         raise CheckpointError(
@@ -71,18 +89,136 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         raise CheckpointError(f'{path} is damaged or is no checkpoint of torch: {error}') from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict.')
+    if is_ours(checkpoint):
+        _check_sums(path)
     return checkpoint
 
 
+def is_ours(checkpoint: Mapping[str, Any]) -> bool:
+    """Say whether :func:`write_checkpoint` has written it."""
+    return isinstance(checkpoint.get('meta'), Mapping) and 'mtlbox_version' in checkpoint['meta']
+
+
 def _load(path: Path, map_location: Any) -> Any:
+    if path.suffix == '.safetensors':
+        return _load_safetensors(path)
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
         safe_globals = getattr(torch.serialization, 'safe_globals', None)
-        if safe_globals is None:  # before torch 2.5
+        if safe_globals is None:
+            if any(f'{cls.__module__}.{cls.__qualname__}' in str(error) for cls in _STAND_INS):
+                raise CheckpointError(
+                    f"{path} holds mmengine's or NumPy's objects beside the weights. torch {torch.__version__} cannot "
+                    'read it without executing it: use torch 2.5 or newer, or turn it into plain weights there by '
+                    'tools/publish_model.py.'
+                ) from error
             raise
         with safe_globals(_STAND_INS):
             return torch.load(path, map_location=map_location, weights_only=True)
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise CheckpointError(f'{path} needs the package safetensors: pip install "mtlbox[publish]"') from error
+    return load_file(path)
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the contents of a zip archive with its checksums, which torch does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise CheckpointError(f'{path} is damaged: {error}') from error
+    if damaged is not None:
+        raise CheckpointError(f'{path} is damaged: the checksum of {damaged} in it is wrong.')
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Write a checkpoint; under the name ``path`` there is at any moment the old file or the whole new one.
+
+    Args:
+        checkpoint: Tensors and plain values. Its ``meta`` is given ``mtlbox_version``.
+        path: A local file; its folder is made where it is missing.
+
+    Raises:
+        OSError: It cannot be written, e.g. because the disk is full. What was there before is untouched.
+    """
+    checkpoint.setdefault('meta', {})['mtlbox_version'] = __version__
+    replace_file(path, lambda temporary: torch.save(checkpoint, temporary))
+
+
+def write_pointer(folder: str | Path, checkpoint: str) -> None:
+    """Name ``checkpoint`` as the last one of a work directory."""
+    replace_file(Path(folder, POINTER), lambda temporary: temporary.write_text(checkpoint))
+
+
+def replace_file(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Replace the file ``path`` by what ``write(temporary path)`` writes, on the disk and all at once.
+
+    Raises:
+        OSError: It cannot be written. The file is what it was before, and nothing is left over.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
+        failure = _explain(error, path, temporary)
+        temporary.unlink(missing_ok=True)
+        raise failure from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explain(error: Exception, path: Path, temporary: Path) -> Exception:
+    """Return what to raise in place of ``error``, which hindered writing ``path``."""
+    number = error.errno if isinstance(error, OSError) else _hindrance(temporary)
+    if number is None:
+        return error
+    return OSError(number, f'{path} cannot be written: {os.strerror(number)}. What was there before is untouched.')
+
+
+def _hindrance(temporary: Path) -> int | None:
+    """Try to add to a half-written file; return the number of the error, None where it works."""
+    try:
+        with open(temporary, 'ab') as stream:
+            stream.write(bytes(1 << 20))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make a folder where it is missing, and write into it.
+
+    Raises:
+        OSError: Either is not possible.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f'.writable-{os.getpid()}'
+        probe.write_bytes(bytes(1))
+        probe.unlink()
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise OSError(number, f'The folder {folder} cannot be written into: {os.strerror(number)}.') from error
 
 
 def weights_of(checkpoint: Mapping[str, Any], *, ema: bool = False) -> dict[str, Tensor]:

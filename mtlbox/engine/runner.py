@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from logging import LogRecord
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import cuda, nn
+from torch.utils.data import DataLoader
 
 from mtlbox.compat import ensure_torchvision
-from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
+from mtlbox.engine.checkpoint import CheckpointError, check_writable, load_weights, weights_of, write_checkpoint
 from mtlbox.engine.dist import init_dist
+from mtlbox.engine.failures import explained
+from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
+from mtlbox.engine.resume import find_checkpoint
+from mtlbox.engine.state import gather_rank_states, take_rank_state, training_state, unwrapped
+from mtlbox.engine.stop import EXIT_CODE, Stopped, StopRequest, init_worker
 from mtlbox.registry import RUNNERS
 
 _NOT_FOR_USERS = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
@@ -27,7 +36,18 @@ def _for_users(record: LogRecord) -> bool:
 
 @RUNNERS.register_module()
 class MTLRunner(Runner):
-    """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed and must fit."""
+    """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed, must fit, and are not lost."""
+
+    _resume: bool
+    _has_loaded: bool
+    _progress: dict[str, Any] | None = None
+    _rank_states: Sequence[dict[str, Any]] = ()
+
+    def __init__(self, model: nn.Module | dict, work_dir: str, **kwargs: Any) -> None:
+        check_writable(work_dir)
+        guard_mmengine()
+        self._stop_request = StopRequest()
+        super().__init__(model=model, work_dir=work_dir, **kwargs)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Return mmengine's logger, without its notes to its own developers."""
@@ -52,6 +72,95 @@ class MTLRunner(Runner):
             find_unused_parameters=self.cfg.get('find_unused_parameters', False),
         )
 
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Return mmengine's data loader, whose processes outlive the signals that stop a training."""
+        if isinstance(dataloader, Mapping) and 'worker_init_fn' not in dataloader:
+            dataloader = copy.deepcopy(dict(dataloader))
+            dataloader.pop('disable_subprocess_warning', None)  # an argument of mmengine's own initialiser
+            dataloader['worker_init_fn'] = {
+                'type': init_worker,
+                'num_workers': dataloader.get('num_workers', 0),
+                'rank': get_rank(),
+                'seed': seed,
+            }
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Return the training loop; ``by_epoch`` in place of a type means ours."""
+        if isinstance(loop, Mapping) and 'type' not in loop and 'by_epoch' in loop:
+            loop = dict(loop)
+            loop['type'] = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
+        return super().build_train_loop(loop)
+
+    def train(self) -> nn.Module:
+        """Train, or go on training.
+
+        Raises:
+            Stopped: A signal asked for it; a checkpoint was written.
+            ChildProcessError: A data-loading process died.
+            OSError: The disk is full, read-only, or data are gone.
+        """
+        with explained(self.work_dir), self._stop_request:
+            return super().train()
+
+    def stop_if_asked(self) -> None:
+        """Write a checkpoint and raise :class:`~mtlbox.engine.stop.Stopped` if any rank was sent a signal to stop."""
+        name = self._stop_request.agreed()
+        if name is None:
+            return
+        self.call_hook('before_stop')
+        message = f'Stopped by {name} after iteration {self.iter}; go on with --resume. Exit code {EXIT_CODE}.'
+        self.logger.warning(message)
+        self.call_hook('after_run')
+        raise Stopped(message)
+
+    def load_or_resume(self) -> None:
+        """Load or resume a checkpoint, where the config says so; of those in the work directory the last whole one."""
+        if self._resume and self._load_from is None and not self._has_loaded:
+            found = find_checkpoint(self.work_dir, self.logger.warning)
+            if found is None:
+                self.logger.warning(f'There is no checkpoint in {self.work_dir} to resume from: the run starts afresh.')
+                self._resume = False
+            else:
+                self.logger.info(f'Resumes from {found}.')
+                self.resume(found)
+            return
+        super().load_or_resume()
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'default',
+    ) -> None:
+        """Go on from a checkpoint: weights, optimizer, schedulers, random generators, place in the data.
+
+        Args:
+            filename: The checkpoint.
+            resume_optimizer: Whether to restore the optimizer.
+            resume_param_scheduler: Whether to restore the schedulers.
+            map_location: Where its tensors go.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            CheckpointError: It is damaged, unsafe, of another architecture, or holds weights only.
+        """
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        if not hasattr(self.train_loop, 'restore'):
+            return
+        rng = take_rank_state(self.model, self._rank_states)
+        if rng is None:
+            self.logger.warning(
+                f'{filename} holds the random states of {len(self._rank_states)} processes, but there are '
+                f'{self.world_size}: the run goes on with other random numbers than it would have had.'
+            )
+        if self._progress is not None:
+            self.train_loop.restore(self._progress, rng)
+
     def load_checkpoint(
         self,
         filename: str,
@@ -62,7 +171,7 @@ class MTLRunner(Runner):
         """Read a checkpoint safely and load its weights; one of another architecture is refused.
 
         Args:
-            filename: A local file.
+            filename: A local file, or an address as in :func:`~mtlbox.engine.download.local_copy`.
             map_location: Where its tensors go.
             strict: Kept for mmengine's sake; all weights must fit in any case.
             revise_keys: Not used; a wrapper's ``module.`` is removed.
@@ -71,14 +180,59 @@ class MTLRunner(Runner):
             FileNotFoundError: There is no such file.
             CheckpointError: It is damaged, unsafe, or of another architecture.
         """
-        checkpoint = read_checkpoint(filename, map_location)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        checkpoint = load_from_anywhere(filename, map_location)
+        if self._resume and not {'meta', 'message_hub', 'optimizer'} <= set(checkpoint):
+            raise CheckpointError(
+                f'{filename} holds weights, but not the state of a training that could be resumed. '
+                'To start from its weights: --cfg-options load_from=...'
+            )
+        model = unwrapped(self.model)
         load_weights(model, weights_of(checkpoint), filename)  # refused before any hook takes it for its own
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_weights(model, weights_of(checkpoint), filename)  # hooks may have changed them
+        self._progress, self._rank_states = checkpoint.get('progress'), checkpoint.get('ranks', [])
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}')
         return checkpoint
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Write a checkpoint into a local folder, whole or not at all; all ranks must call it together.
+
+        Args:
+            out_dir: Folder.
+            filename: Name in it.
+            file_client_args, backend_args: Kept for mmengine's sake; not used.
+            save_optimizer: Whether the optimizer and all else that a resumed run needs belongs to it.
+            save_param_scheduler: Whether the schedulers belong to it.
+            meta: ``epoch`` and ``iter`` that are done; from the loop where they are not given.
+            by_epoch: Whether it is called at the end of an epoch, which the loop has not counted yet.
+
+        Raises:
+            OSError: It cannot be written; a file that was there before is untouched.
+        """
+        counted = {'epoch': self.epoch + by_epoch, 'iter': self.iter + (not by_epoch), **(meta or {})}
+        loop, ranks = self.train_loop, None
+        if save_optimizer and hasattr(loop, 'training_rng'):
+            ranks = gather_rank_states(self.model, loop.training_rng())
+        if not is_main_process():
+            return
+        checkpoint = training_state(
+            self, counted, save_optimizer=save_optimizer, save_param_scheduler=save_param_scheduler
+        )
+        if ranks is not None:
+            checkpoint.update(progress=loop.progress(), ranks=ranks)
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        write_checkpoint(checkpoint, Path(out_dir, filename))
 
 
 def build_runner(cfg: Config) -> MTLRunner:

@@ -1,12 +1,15 @@
 import pickle
+import random
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader
 
-from mtlbox.datasets import MultiTaskDataset
+from mtlbox.datasets import DefaultSampler, MultiTaskDataset
+from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import UnknownComponentError
 from mtlbox.tasks import Depth, SemSeg
 
@@ -32,6 +35,12 @@ class Tiny(MultiTaskDataset):
         if name == 'normals':
             return np.zeros((6, 8, 3), np.float32)
         return None if info['number'] == 3 else np.full((6, 8), 2.0, np.float32)
+
+
+def draw(sample):
+    """What a transform of ours, and one of another package, may draw."""
+    others = {'numpy': np.random.rand(), 'python': random.random(), 'torch': torch.rand(()).item()}  # noqa: NPY002
+    return {'ours': sample['rng'].random(), **others}
 
 
 def broken(**overrides):
@@ -96,6 +105,27 @@ class TestSamples:
         first = [dataset[0], dataset[0]]
         np.random.seed(5)  # noqa: NPY002
         assert [dataset[0], dataset[0]] == first and first[0] != first[1]
+
+    def test_rng_is_a_function_of_seed_epoch_and_sample(self):
+        dataset = Tiny(tasks=TASKS, pipeline=[lambda sample: sample['rng'].random()])
+        drawn = {(i, stream): dataset[SampleIndex(i, stream)] for i in (0, 1) for stream in ((3, 0), (3, 1), (4, 0))}
+        assert len(set(drawn.values())) == 6
+        assert all(dataset[SampleIndex(i, stream)] == value for (i, stream), value in reversed(drawn.items()))
+
+    def test_workers_draw_what_one_process_draws(self):
+        dataset = Tiny(tasks=TASKS, pipeline=[draw])
+        sampler = DefaultSampler(dataset, seed=3)
+        draws = []
+        for workers in (0, 1, 2):
+            loader = DataLoader(dataset, sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
+            epochs = []
+            for epoch in (0, 1):
+                sampler.set_epoch(epoch)
+                epochs.append([{key: value.item() for key, value in sample.items()} for sample in loader])
+            draws.append(epochs)
+        ours = [[[sample['ours'] for sample in epoch] for epoch in epochs] for epochs in draws]
+        assert ours[0] == ours[1] == ours[2] and ours[0][0] != ours[0][1]
+        assert draws[1] == draws[2], 'transforms of others, which draw from the global generators, see the worker'
 
     def test_pipeline_in_any_scope(self):
         init_default_scope('mtlbox')

@@ -1,7 +1,10 @@
+import errno
 import os
 import pickle
 import random
+import resource
 from collections import OrderedDict
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -9,7 +12,16 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 
-from mtlbox.engine.checkpoint import CheckpointError, load_weights, read_checkpoint, weights_of
+from mtlbox.engine.checkpoint import (
+    CheckpointError,
+    check_writable,
+    load_weights,
+    read_checkpoint,
+    replace_file,
+    weights_of,
+    write_checkpoint,
+    write_pointer,
+)
 
 
 class Payload:
@@ -74,7 +86,7 @@ class TestRead:
 
     def test_stand_ins_reach_nothing(self, tmp_path):
         read = read_checkpoint(save({'x': Getattr('')}, tmp_path / 'a.pth'))['x']
-        assert not callable(read) and type(read).__module__ == 'mtlbox.engine.checkpoint'
+        assert not callable(read) and type(read).__base__.__module__ == 'mtlbox.engine.checkpoint'
 
     def test_truncated(self, tmp_path):
         path = save({'state_dict': make_model(64).state_dict()}, tmp_path / 'cut.pth')
@@ -144,6 +156,94 @@ class TestRead:
         read_checkpoint(path)
         with pytest.raises(pickle.UnpicklingError):
             torch.load(path, weights_only=True)
+
+    def test_older_torch_says_what_to_do(self, tmp_path, monkeypatch):
+        path = save({'history': HistoryBuffer([1.0], [1])}, tmp_path / 'zoo.pth')
+        monkeypatch.delattr(torch.serialization, 'safe_globals')
+        with pytest.raises(CheckpointError, match=r"zoo\.pth holds mmengine's .* use torch 2\.5 or newer"):
+            read_checkpoint(path)
+
+    def test_a_flipped_bit_in_ours_is_found(self, tmp_path):
+        path = tmp_path / 'ours.pth'
+        write_checkpoint({'state_dict': {'w': torch.arange(10000.0)}}, path)
+        content = bytearray(path.read_bytes())
+        content[content.index(torch.arange(100.0).numpy().tobytes()) + 50] ^= 1
+        path.write_bytes(bytes(content))
+        assert not torch.load(path, weights_only=True)['state_dict']['w'].equal(torch.arange(10000.0))
+        with pytest.raises(CheckpointError, match=r'ours\.pth is damaged: the checksum of .* is wrong'):
+            read_checkpoint(path)
+
+    def test_safetensors(self, tmp_path):
+        safetensors = pytest.importorskip('safetensors.torch')
+        state = make_model().state_dict()
+        safetensors.save_file(state, tmp_path / 'a.safetensors')
+        weights = weights_of(read_checkpoint(tmp_path / 'a.safetensors'))
+        assert weights.keys() == state.keys() and all(weights[key].equal(state[key]) for key in state)
+
+
+@contextmanager
+def small_disk(size):
+    """No file may become larger than ``size`` bytes: a write beyond it fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class TestWrite:
+    def test_writes_whole_and_marks_as_ours(self, tmp_path):
+        path = tmp_path / 'new' / 'a.pth'
+        write_checkpoint({'state_dict': {'w': torch.ones(3)}}, path)
+        assert read_checkpoint(path)['meta'].keys() == {'mtlbox_version'}
+        assert [p.name for p in path.parent.iterdir()] == ['a.pth']
+
+    def test_failing_disk_leaves_the_old_file(self, tmp_path):
+        path = tmp_path / 'a.pth'
+        write_checkpoint({'state_dict': {'w': torch.zeros(3)}}, path)
+        before = path.read_bytes()
+        with small_disk(200_000), pytest.raises(OSError, match=r'a\.pth cannot be written: .* untouched') as caught:
+            write_checkpoint({'state_dict': {'w': torch.zeros(300_000)}}, path)
+        assert caught.value.errno == errno.EFBIG
+        assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['a.pth']
+
+    @pytest.mark.parametrize('step', ['write', 'fsync', 'replace'])
+    def test_full_disk_at_each_step(self, tmp_path, monkeypatch, step):
+        path = tmp_path / 'a.pth'
+        path.write_bytes(b'old')
+
+        def full(*args):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+
+        if step != 'write':
+            monkeypatch.setattr(os, step, full)
+        with pytest.raises(OSError, match=r'a\.pth cannot be written: No space left on device'):
+            replace_file(path, full if step == 'write' else lambda temporary: temporary.write_bytes(b'new'))
+        assert path.read_bytes() == b'old' and [p.name for p in tmp_path.iterdir()] == ['a.pth']
+
+    def test_order_of_steps(self, tmp_path, monkeypatch):
+        steps = []
+        for name in ('fsync', 'replace'):
+            real = getattr(os, name)
+            monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (steps.append(name), real(*args))[1])
+        write_pointer(tmp_path, '/x/epoch_1.pth')
+        assert steps == ['fsync', 'replace', 'fsync']
+        assert (tmp_path / 'last_checkpoint').read_text() == '/x/epoch_1.pth'
+
+    def test_a_mistake_of_the_writer_is_not_called_a_full_disk(self, tmp_path):
+        def wrong(temporary):
+            raise RuntimeError('no such tensor')
+
+        with pytest.raises(RuntimeError, match='no such tensor'):
+            replace_file(tmp_path / 'a.pth', wrong)
+
+    def test_folder_that_cannot_be_written(self, tmp_path):
+        (tmp_path / 'file').write_text('')
+        with pytest.raises(OSError, match=r'The folder .*file/run cannot be written into: Not a directory'):
+            check_writable(tmp_path / 'file' / 'run')
+        check_writable(tmp_path / 'run')
+        assert list((tmp_path / 'run').iterdir()) == []
 
 
 class TestWeightsOf:

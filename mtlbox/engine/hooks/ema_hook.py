@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import master_only
 from mmengine.hooks import EMAHook as MMEngineEMAHook
 from mmengine.runner import Runner
 
-from mtlbox.engine.checkpoint import weights_of
+from mtlbox.engine.checkpoint import weights_of, write_checkpoint
 from mtlbox.registry import HOOKS
 
 
@@ -49,7 +48,4 @@ class EMAHook(MMEngineEMAHook):
 
     @master_only
     def _write(self, runner: Runner, checkpoint: dict) -> None:
-        path = Path(runner.work_dir, 'ema.pth')
-        temporary = path.with_suffix('.tmp')
-        torch.save({'state_dict': weights_of(checkpoint, ema=True)}, temporary)
-        temporary.replace(path)
+        write_checkpoint({'state_dict': weights_of(checkpoint, ema=True)}, Path(runner.work_dir, 'ema.pth'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import platform
@@ -19,6 +20,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mtlbox.config import config_hash
+from mtlbox.engine.checkpoint import replace_file
 from mtlbox.registry import HOOKS
 from mtlbox.version import __version__
 
@@ -37,6 +39,15 @@ class ResultHook(Hook):
 
     def __init__(self) -> None:
         self._result: dict[str, Any] = {}
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the validations so far in the checkpoint."""
+        checkpoint['result'] = copy.deepcopy(self._result)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Go on with the validations of the run that is resumed."""
+        if runner._resume:
+            self._result = copy.deepcopy(checkpoint.get('result', {}))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Record a validation."""
@@ -81,10 +92,7 @@ class ResultHook(Hook):
             },
             indent=2,
         )
-        path = Path(runner.work_dir, 'result.json')
-        temporary = path.with_suffix('.tmp')
-        temporary.write_text(text + '\n')
-        temporary.replace(path)
+        replace_file(Path(runner.work_dir, 'result.json'), lambda temporary: temporary.write_text(text + '\n'))
 
 
 def _numbers(scores: Mapping[str, Any]) -> dict[str, float | None]:

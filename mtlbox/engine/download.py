@@ -1,0 +1,86 @@
+"""Weights by name or address, brought to this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import torch
+from mmengine.dist import all_gather_object, get_world_size
+from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from mtlbox.engine.checkpoint import CheckpointError
+from mtlbox.registry import did_you_mean
+
+_HASH = re.compile(r'-([a-f0-9]{8,})\.')
+
+
+def _open_mmlab_urls() -> dict[str, str]:
+    urls = mmengine_checkpoint.get_external_models()
+    renamed = mmengine_checkpoint.get_deprecated_model_names()
+    return {**urls, **{old: urls[new] for old, new in renamed.items() if new in urls}}
+
+
+_ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
+    'open-mmlab://': _open_mmlab_urls,
+    'openmmlab://': _open_mmlab_urls,
+    'mmcls://': lambda: mmengine_checkpoint.get_mmcls_models(),
+    'modelzoo://': lambda: mmengine_checkpoint.get_torchvision_models(),
+    'torchvision://': lambda: mmengine_checkpoint.get_torchvision_models(),
+}
+"""Which table a prefix looks its names up in."""
+
+
+def local_copy(source: str | Path) -> Path:
+    """Return the local file of a checkpoint, after downloading it where it is not there yet.
+
+    Downloads go where torch.hub keeps its own (``TORCH_HOME``), under a temporary name until they are whole. Where
+    the file's name has a hash, as ``name-0123abcd.pth``, the content must agree with it. In a distributed run one
+    process of each machine downloads.
+
+    Args:
+        source: A path, an ``http(s)://`` address, or ``open-mmlab://name``, ``mmcls://name``, ``torchvision://name``.
+
+    Raises:
+        CheckpointError: The name is in no table, the scheme is unknown, or the content does not agree with the hash.
+        URLError: It cannot be downloaded.
+    """
+    text = str(source)
+    for prefix, table in _ZOOS.items():
+        if text.startswith(prefix):
+            urls, name = table(), text.removeprefix(prefix)
+            if name not in urls:
+                raise CheckpointError(f'{prefix} has no weights {name!r}.{did_you_mean(name, urls)}')
+            text = urls[name]
+    scheme = re.match(r'([\w+-]+)://', text)
+    if scheme is None:
+        return Path(text).expanduser()
+    if scheme[1] not in ('http', 'https'):
+        known = ', '.join(['http://', 'https://', *_ZOOS])
+        raise CheckpointError(f'{source}: weights come from a local file or from {known}.')
+    path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(text).path).name)
+    problem: Exception | None = None
+    if not path.is_file() and int(os.environ.get('LOCAL_RANK', 0)) == 0:
+        problem = _download(text, path)
+    if get_world_size() > 1:  # nobody goes on before the file is there, or waits where it will not be
+        problem = next((found for found in all_gather_object(problem) if found is not None), None)
+    if problem is not None:
+        raise problem
+    return path
+
+
+def _download(url: str, path: Path) -> Exception | None:
+    """Fetch a file; return what went wrong."""
+    stated = _HASH.search(path.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), stated[1] if stated else None, progress=False)
+    except RuntimeError:
+        return CheckpointError(f'{url} was not downloaded whole: its content does not agree with the hash in its name.')
+    except OSError as error:
+        return URLError(f'{url}: {getattr(error, "reason", error)}')
+    return None

@@ -1,0 +1,70 @@
+"""Saying in one line what ended a training: a data-loading process that died, a full disk, data that are gone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mtlbox.engine.checkpoint import POINTER
+
+_DIED = re.compile(r'DataLoader worker \(pid[^)]*\).*', re.DOTALL)
+_CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+@contextmanager
+def explained(work_dir: str) -> Iterator[None]:
+    """Give errors of data-loading processes and of full or read-only disks one line, which names the checkpoint.
+
+    Args:
+        work_dir: Work directory of the run.
+
+    Raises:
+        ChildProcessError: A data-loading process died.
+        OSError: The disk is full or read-only.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _DIED.match(str(error)) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises the same again, anywhere
+        message = _explain(error)
+        if message is None:
+            raise
+        whole = f'{message}{_last_checkpoint(work_dir)}'
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, whole) from error
+        kind = ChildProcessError if _DIED.match(str(error)) else type(error)
+        raise kind(whole) from error
+
+
+def _explain(error: Exception) -> str | None:
+    text = str(error)
+    caught = _CAUGHT.match(text)
+    if caught:  # the traceback of the process is in the message; what it says at its end is what counts
+        return re.split(rf'\n(?:\w+\.)*{caught[1]}: ', text)[-1].strip()
+    if isinstance(error, RuntimeError) and _DIED.match(text):
+        how = re.search(r'is killed by signal: ([\w ]+?)\.', text)
+        return (
+            f'A data-loading process died{f" ({how[1]})" if how else ""}. Mostly the machine ran out of memory: '
+            'lower train_dataloader.num_workers or batch_size.'
+        )
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = f': {error.filename}' if error.filename else ''
+        stated = error.strerror or os.strerror(error.errno)
+        return stated if stated.endswith('.') else f'{stated}{where}.'
+    return None
+
+
+def _last_checkpoint(work_dir: str) -> str:
+    pointer = Path(work_dir, POINTER)
+    try:
+        return f' The last checkpoint is {pointer.read_text()}; go on from it with --resume.'
+    except OSError:
+        return ''

@@ -1,0 +1,77 @@
+"""What ends a training is said in one line, soon, and with the checkpoint to go on from."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from mtlbox.engine.failures import explained
+
+
+class Broken(Dataset):
+    """Samples of which one does what its name says."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        if index == 5 and self.kind == 'killed':
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 5 and self.kind == 'gone':
+            raise FileNotFoundError('There is no file data/train/image/5.npy.')
+        if index == 5 and self.kind == 'two lines':
+            raise ValueError('label 5 holds 14:\nonly 0..12 are legal')
+        return index
+
+
+def read(folder: Path, kind: str, workers: int = 1) -> None:
+    with explained(str(folder)):
+        list(DataLoader(Broken(kind), num_workers=workers))
+
+
+def test_killed_worker(tmp_path: Path) -> None:
+    (tmp_path / 'last_checkpoint').write_text('run/epoch_3.pth')
+    started = time.monotonic()
+    with pytest.raises(ChildProcessError) as caught:
+        read(tmp_path, 'killed')
+    assert time.monotonic() - started < 30
+    message = str(caught.value)
+    assert message.startswith('A data-loading process died') and '\n' not in message
+    assert message.endswith('The last checkpoint is run/epoch_3.pth; go on from it with --resume.')
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_data_that_are_gone(tmp_path: Path, workers: int) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        read(tmp_path, 'gone', workers)
+    assert str(caught.value) == 'There is no file data/train/image/5.npy.'
+
+
+def test_other_errors_of_workers_keep_their_kind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r'^label 5 holds 14:\nonly 0\.\.12 are legal$'):
+        read(tmp_path, 'two lines')
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_disk(tmp_path: Path, number: int) -> None:
+    (tmp_path / 'last_checkpoint').write_text('run/epoch_3.pth')
+    with pytest.raises(OSError, match='/run/log') as caught, explained(str(tmp_path)):
+        raise OSError(number, os.strerror(number), '/run/log')
+    assert caught.value.errno == number
+    assert str(caught.value).endswith('/run/log. The last checkpoint is run/epoch_3.pth; go on from it with --resume.')
+
+
+def test_what_is_not_known_is_left_alone(tmp_path: Path) -> None:
+    error = KeyError('x')
+    with pytest.raises(KeyError) as caught, explained(str(tmp_path)):
+        raise error
+    assert caught.value is error
