@@ -17,6 +17,7 @@ custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='EMAHook', momentum=0.001, evaluate=False),
     dict(type='PlainCheckpointHook'),
+    dict(type='NanGuardHook', dump=True),
     dict(type='ResultHook'),
     dict(type='PictureHook', num_images=4, out_dir=None),
     dict(type='ProgressHook', bar=True),
