@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from logging import LogRecord
@@ -23,6 +24,11 @@ from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.fsdp import FSDP, attach_optimizer, give_parts
 from mtlbox.registry import MODEL_WRAPPERS, RUNNERS
 
+_SYNC_BUFFERS = (  # the second name is deprecated since torch 2.13
+    'forward_sync_buffers'
+    if 'forward_sync_buffers' in inspect.signature(DistributedDataParallel).parameters
+    else 'broadcast_buffers'
+)
 _NOT_FOR_USERS = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 
 
@@ -67,7 +73,7 @@ class MTLRunner(Runner):
         wrapper: dict[str, Any] = {'type': 'MMDistributedDataParallel', **(model_wrapper_cfg or {})}
         if issubclass(MODEL_WRAPPERS.get(wrapper['type']), DistributedDataParallel):
             wrapper.setdefault('device_ids', [cuda.current_device()] if cuda.is_available() else None)
-            wrapper.setdefault('broadcast_buffers', False)
+            wrapper.setdefault(_SYNC_BUFFERS, False)  # SyncBuffersHook averages them before they are needed
             wrapper.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
         elif any(hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or []):
             raise ValueError(
