@@ -139,3 +139,19 @@ def test_its_step_is_repeated_to_the_last_bit(outcomes: Outcomes) -> None:
         assert len(outcome['dump']['optimizer']['state']) > 50
     assert first['culprits'] == [], 'it is the batch of the second rank that is at fault'
     assert second['culprits'] == alone['culprits'] == ['heads.depth.losses.0']
+
+
+def test_the_tool_repeats_it(outcomes: Outcomes, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    alone = ranks.SCENARIOS['poisoned'](tmp_path)
+    config, replay_step = str(tmp_path / 'poisoned' / 'mtl_hrnet18_rooms.py'), ranks.tool('replay_step')
+    assert replay_step.main([config, str(tmp_path / 'poisoned' / 'nonfinite_iter_3')]) == 0
+    printed = capsys.readouterr().out
+    value = alone['losses']['semseg/loss_ce']
+    assert f'semseg/loss_ce {value!r} recorded {value!r} same' in printed and 'DIFFERENT' not in printed
+    assert 'not finite: the output of heads.depth.losses.0' in printed
+    with pytest.raises(SystemExit):
+        replay_step.main([config, str(outcomes.folder / 'poisoned' / 'nonfinite_iter_3')])
+    assert 'is of a step of 2 ranks, but 1 are here. Start it by torchrun' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        replay_step.main([config, str(outcomes.folder / 'fsdp' / 'epoch_2.pth')])
+    assert 'epoch_2.pth is no dump of a step' in capsys.readouterr().err
