@@ -60,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
             )
         ensure_torchvision()
         init_default_scope('mtlbox')
+        if 'tasks' in cfg.model and set(cfg.model.tasks) == set(dump['tasks']):
+            # the copy of a config in a work directory is sorted, and random numbers and sums follow the order
+            cfg.model.tasks = {key: cfg.model.tasks[key] for key in dump['tasks']}
         losses, culprits = replay(MODELS.build(cfg.model), dump, str(path))
     if is_main_process():
         print(f'{path}: iteration {dump["iter"] + 1}, epoch {dump["epoch"] + 1}')

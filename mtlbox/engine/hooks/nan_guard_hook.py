@@ -111,6 +111,7 @@ class NanGuardHook(Hook):
             'threads': torch.get_num_threads(),
             'deterministic': torch.are_deterministic_algorithms_enabled(),
             'autocast': None if cast is None else str(cast).removeprefix('torch.'),
+            'tasks': list(getattr(model, 'tasks', ())),
             'losses': values,
             'batch': pack_batch(self._batch),
             'state_dict': {key: self._buffers.get(key, value) for key, value in weights.items()},
