@@ -29,8 +29,11 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs' / 'mtl' / 'mtl_hrnet18_rooms.py'
 MODES = ('float32', 'bfloat16', 'float16', 'channels-first', 'accumulation', 'two-ranks', 'seed')
 SHOWN = ('semseg/mIoU', 'semseg/pixAcc', 'depth/rmse', 'depth/relErr', 'normals/mErr')
-TOLERANCE = {'channels-first': 0.05, 'bfloat16': 0.05, 'float16': 0.05, 'accumulation': 0.15, 'two-ranks': 0.15}
-"""Largest relative difference of a score from float32's that is taken for the same result after a short training."""
+TOLERANCE = dict.fromkeys(('bfloat16', 'float16', 'channels-first', 'accumulation', 'two-ranks'), 0.1)
+"""Largest relative difference of a score from float32's that is taken for the same result, after 1600 images or more.
+
+Shorter trainings amplify rounding: after 480 images, float32 itself differs by 20 % between channels first and last.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
