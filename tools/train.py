@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mmengine.config import DictAction
 from mtlbox.apis import exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
+from mtlbox.engine.optim import AMP_DTYPES
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,6 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='go on from the checkpoint PATH, or from the last whole one in the work directory',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on GPUs, bfloat16 on CPUs')
+    parser.add_argument('--amp-dtype', choices=AMP_DTYPES, help='mixed precision of this type')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -61,8 +62,8 @@ def main(argv: list[str] | None = None) -> None:
         if args.resume:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else args.resume
-        if args.amp:
-            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        if args.amp or args.amp_dtype:
+            cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=args.amp_dtype)
         if args.auto_scale_lr:
             cfg.auto_scale_lr = dict(cfg.get('auto_scale_lr') or {}, enable=True)
             if 'base_batch_size' not in cfg.auto_scale_lr:
@@ -72,7 +73,6 @@ def main(argv: list[str] | None = None) -> None:
             cfg.randomness['seed'] = args.seed
         if args.deterministic:
             cfg.randomness['deterministic'] = True
-            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         build_runner(cfg).train()
 
 

@@ -17,11 +17,16 @@ custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.001, gamma=10, evaluate=False),
     dict(type='PlainCheckpointHook'),
+    dict(type='NanGuardHook', dump=True),
     dict(type='ResultHook'),
     dict(type='PictureHook', num_images=4, out_dir=None),
     dict(type='ProgressHook', bar=True),
 ]
-env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(timeout=600),
+)
 visualizer = dict(
     type='Visualizer',
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],

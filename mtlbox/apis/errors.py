@@ -10,9 +10,10 @@ from urllib.error import URLError
 
 from mtlbox.config import ConfigError
 from mtlbox.engine.checkpoint import CheckpointError
+from mtlbox.engine.hooks.nan_guard_hook import NonFiniteLossError
 from mtlbox.registry import UnknownComponentError
 
-_USERS = (ConfigError, CheckpointError, UnknownComponentError, ValueError, OSError, ImportError)
+_USERS = (ConfigError, CheckpointError, UnknownComponentError, NonFiniteLossError, ValueError, OSError, ImportError)
 
 
 @contextmanager

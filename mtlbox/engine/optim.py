@@ -12,6 +12,8 @@ from mmengine.optim import OptimWrapper
 
 from mtlbox.registry import OPTIM_WRAPPERS
 
+AMP_DTYPES = ('float16', 'bfloat16')
+
 
 def has_fast_half() -> bool:
     """Say whether mixed precision pays here: on a GPU, or on a CPU with instructions for bfloat16."""
@@ -26,19 +28,45 @@ def has_fast_half() -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class AmpOptimWrapper(MMEngineAmpOptimWrapper):
-    """Mixed precision: mmengine's wrapper on accelerators, bfloat16 autocast without loss scaling on CPUs.
+    """Mixed precision: autocast, with loss scaling where the type is float16.
+
+    bfloat16 has the range of float32, so its gradients do not vanish and nothing is scaled. Gradients are unscaled
+    before they are clipped, and a step whose scaled gradients overflow is left out and the scale lowered.
 
     Args:
-        loss_scale: As in mmengine; not used on CPUs.
-        dtype: ``'float16'`` or ``'bfloat16'``; CPUs always take bfloat16.
-        kwargs: As in mmengine's ``OptimWrapper``.
+        loss_scale: As in mmengine: ``'dynamic'``, a fixed scale, or a dict of ``GradScaler``'s arguments; for float16.
+        dtype: ``'float16'`` or ``'bfloat16'``; None: bfloat16 on CPUs, float16 elsewhere.
+        kwargs: As in mmengine's ``OptimWrapper``, e.g. ``accumulative_counts`` and ``clip_grad``.
+
+    Raises:
+        ValueError: ``dtype`` is neither, or is float16 on a CPU.
     """
 
     def __init__(self, loss_scale: Any = 'dynamic', dtype: str | None = None, **kwargs: Any) -> None:
-        if get_device() != 'cpu':
+        on_cpu = get_device() == 'cpu'
+        dtype = dtype or ('bfloat16' if on_cpu else 'float16')
+        if dtype not in AMP_DTYPES:
+            raise ValueError(f'dtype must be one of {", ".join(AMP_DTYPES)}, but is {dtype!r}.')
+        if dtype == 'float16':
+            if on_cpu:
+                raise ValueError("dtype is 'float16', which needs a GPU. On a CPU take 'bfloat16', or leave it out.")
             super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
             return
         OptimWrapper.__init__(self, **kwargs)
-        self.loss_scaler = torch.amp.GradScaler('cpu', enabled=False)
+        self.loss_scaler = _idle_scaler()
         self.cast_dtype = torch.bfloat16
         self._scale_update_param = None
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load the optimiser's state, and the loss scale where the state was saved with one."""
+        scaler = state_dict.get('loss_scaler')
+        if scaler is not None and not scaler:  # saved by an idle scaler; one that scales starts anew
+            state_dict = {key: value for key, value in state_dict.items() if key != 'loss_scaler'}
+        super().load_state_dict(state_dict)
+
+
+def _idle_scaler() -> Any:
+    """Return a scaler that does nothing; before torch 2.3 only ``torch.cuda.amp`` has one, and it needs no GPU."""
+    if hasattr(torch.amp, 'GradScaler'):
+        return torch.amp.GradScaler(enabled=False)
+    return torch.cuda.amp.GradScaler(enabled=False)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from logging import LogRecord
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MMLogger
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import convert_sync_batchnorm, is_model_wrapper
+from mmengine.optim import BaseOptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import cuda, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from mtlbox.compat import ensure_torchvision
 from mtlbox.engine.checkpoint import CheckpointError, check_writable, load_weights, weights_of, write_checkpoint
-from mtlbox.engine.dist import init_dist
+from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.failures import explained
+from mtlbox.engine.fsdp import FSDP, attach_optimizer, give_parts
 from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
 from mtlbox.engine.resume import find_checkpoint
 from mtlbox.engine.state import gather_rank_states, take_rank_state, training_state, unwrapped
 from mtlbox.engine.stop import EXIT_CODE, Stopped, StopRequest, init_worker
-from mtlbox.registry import RUNNERS
+from mtlbox.registry import MODEL_WRAPPERS, RUNNERS
 
+_SYNC_BUFFERS = (  # the second name is deprecated since torch 2.13
+    'forward_sync_buffers'
+    if 'forward_sync_buffers' in inspect.signature(DistributedDataParallel).parameters
+    else 'broadcast_buffers'
+)
 _NOT_FOR_USERS = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 
 
@@ -56,21 +67,51 @@ class MTLRunner(Runner):
         return logger
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Join the process group before mmengine would, which needs a GPU for it."""
+        """Join the process group before mmengine would, which needs a GPU for it, and prepare for determinism."""
+        if self.cfg.get('randomness', {}).get('deterministic'):
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # read when CUDA starts
+            env_cfg = {**env_cfg, 'cudnn_benchmark': False}
         if self.distributed:
-            init_dist(self._launcher)
+            init_dist(self._launcher, timeout=env_cfg.get('dist_cfg', {}).get('timeout', TIMEOUT))
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap for DDP; on CPUs without device ids."""
-        if not self.distributed or cuda.is_available() or model_wrapper_cfg is not None or is_model_wrapper(model):
+        """Wrap for DDP, on CPUs without device ids, or by ``model_wrapper_cfg``, e.g. ``dict(type='FSDP')``.
+
+        Raises:
+            ValueError: FSDP is asked for beside a hook that needs the whole model.
+        """
+        if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
-        return MMDistributedDataParallel(
-            module=model.to('cpu'),
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=self.cfg.get('find_unused_parameters', False),
-        )
+        model = model.to(get_device())
+        if self.cfg.get('sync_bn') is not None:
+            if cuda.is_available():
+                model = convert_sync_batchnorm(model, self.cfg.sync_bn)
+            else:
+                self.logger.warning('sync_bn is left out: batch norm is synchronised on GPUs only.')
+        wrapper: dict[str, Any] = {'type': 'MMDistributedDataParallel', **(model_wrapper_cfg or {})}
+        if issubclass(MODEL_WRAPPERS.get(wrapper['type']), DistributedDataParallel):
+            wrapper.setdefault('device_ids', [cuda.current_device()] if cuda.is_available() else None)
+            wrapper.setdefault(_SYNC_BUFFERS, False)  # SyncBuffersHook averages them before they are needed
+            wrapper.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
+        elif any(hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or []):
+            raise ValueError(
+                f'model_wrapper_cfg is {wrapper["type"]}, but EMAHook needs a copy of the whole model. Leave it out: '
+                "custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']"
+            )
+        return MODEL_WRAPPERS.build(wrapper, default_args={'module': model})
+
+    def _init_model_weights(self) -> None:
+        if not isinstance(self.model, FSDP):  # which was initialised before it was divided
+            super()._init_model_weights()
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Return the optimiser with its wrapper; under FSDP its saved state is that of the whole model."""
+        is_new = not isinstance(optim_wrapper, BaseOptimWrapper)
+        built = super().build_optim_wrapper(optim_wrapper)
+        if is_new and isinstance(self.model, FSDP):
+            attach_optimizer(built.optimizer)
+        return built
 
     @staticmethod
     def build_dataloader(
@@ -225,6 +266,8 @@ class MTLRunner(Runner):
         if save_optimizer and hasattr(loop, 'training_rng'):
             ranks = gather_rank_states(self.model, loop.training_rng())
         if not is_main_process():
+            if isinstance(self.model, FSDP):
+                give_parts(self.model, self.optim_wrapper if save_optimizer else None)
             return
         checkpoint = training_state(
             self, counted, save_optimizer=save_optimizer, save_param_scheduler=save_param_scheduler

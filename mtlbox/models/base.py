@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -28,6 +28,8 @@ class BaseMultiTaskModel(BaseModel):
 
     Losses are named ``{task}/loss_{...}``, or ``neck/{...}`` for those that belong to no task. The weighting
     turns the sum of each task's losses into the total; it works in :meth:`parse_losses`, which DDP calls as well.
+    ``loss_observers`` are called there with what will be logged, on every rank, between forward and backward pass; one
+    that raises stops the step before any weight has changed.
 
     Args:
         tasks: The tasks by key, built or as configs.
@@ -50,6 +52,7 @@ class BaseMultiTaskModel(BaseModel):
             data_preprocessor = MODELS.build(config)
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.tasks = built
+        self.loss_observers: list[Callable[[dict[str, Tensor]], None]] = []
         if isinstance(weighting, nn.Module):
             self.weighting: nn.Module = weighting
         else:
@@ -99,7 +102,11 @@ class BaseMultiTaskModel(BaseModel):
         return {f'{key}/labelled': share[i] for i, key in enumerate(self.tasks)}
 
     def parse_losses(self, losses: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the total and the values to log: the total as ``loss`` and every part under its own name."""
+        """Return the total and the values to log: the total as ``loss`` and every part under its own name.
+
+        What is logged is the mean over the ranks, so it is that of the whole batch, and NaN on every rank where it is
+        NaN on one. :attr:`loss_observers` see it before anything is updated.
+        """
         by_task: dict[str, Tensor] = {}
         labelled, logs, own = {}, {}, []
         for name, value in losses.items():
@@ -115,4 +122,16 @@ class BaseMultiTaskModel(BaseModel):
         total, weights = self.weighting(by_task, labelled)
         for value in own:
             total = total + value
-        return total, {'loss': total.detach(), **logs, **weights}
+        logs = _mean_over_ranks({'loss': total.detach(), **logs, **weights})
+        for observer in self.loss_observers:
+            observer(logs)
+        return total, logs
+
+
+def _mean_over_ranks(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the mean of each scalar over the ranks, by one collective operation."""
+    if get_world_size() == 1:
+        return values
+    means = torch.stack([value.to(torch.float32) for value in values.values()])
+    all_reduce(means, op='mean')
+    return dict(zip(values, means.unbind()))

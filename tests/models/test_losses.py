@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mtlbox.models.losses import BalancedBCELoss, CosineLoss, CrossEntropyLoss, L1Loss, PixelLoss, masked_mean
+from mtlbox.models.losses import (
+    BalancedBCELoss,
+    CosineLoss,
+    CrossEntropyLoss,
+    L1Loss,
+    PixelLoss,
+    masked_mean,
+    share_over_ranks,
+)
 
 B, H, W = 2, 3, 4
 
@@ -147,6 +155,26 @@ class TestValues:
         )
         plain = F.binary_cross_entropy_with_logits(logits, target)
         torch.testing.assert_close(BalancedBCELoss(pos_weight=0.5)(logits, target, mask), plain / 2)
+
+    def test_balance_of_the_batch(self):
+        """One labelled pixel of four is a one: it weighs 3/4, each of the three zeros 1/4."""
+        logits = torch.randn(1, 1, 1, 5)
+        target, mask = torch.tensor([[[[0.0, 1.0, 0.0, 0.0, 1.0]]]]), torch.tensor([[[True, True, True, True, False]]])
+        each = F.binary_cross_entropy_with_logits(logits, target, reduction='none')[0, 0, 0]
+        expected = (0.75 * each[1] + 0.25 * (each[0] + each[2] + each[3])) / 4
+        torch.testing.assert_close(BalancedBCELoss(pos_weight=None)(logits, target, mask), expected)
+
+    def test_balance_of_a_batch_without_labels(self):
+        logits = torch.randn(1, 1, 2, 2, requires_grad=True)
+        value = BalancedBCELoss(pos_weight=None)(logits, torch.full((1, 1, 2, 2), 255.0), torch.zeros(1, 2, 2).bool())
+        value.backward()
+        assert value.item() == 0 and not logits.grad.any()
+
+    def test_balance_is_that_of_all_ranks(self, monkeypatch):
+        """Another rank has 8 zeros among 8 pixels beside 1 among 4 here."""
+        monkeypatch.setattr('mtlbox.models.losses.base.all_reduce', lambda counts: counts.add_(8))
+        share = share_over_ranks(torch.tensor([[[True, False, False, False]]]), torch.ones(1, 1, 4).bool())
+        assert share.item() == pytest.approx(9 / 12)
 
     @pytest.mark.parametrize('pos_weight', [0, 1, 1.5, -0.1])
     def test_pos_weight_is_a_share(self, pos_weight):

@@ -1,6 +1,14 @@
 """Losses."""
 
-from mtlbox.models.losses.base import PixelLoss, masked_mean
+from mtlbox.models.losses.base import PixelLoss, masked_mean, share_over_ranks
 from mtlbox.models.losses.pixel_losses import BalancedBCELoss, CosineLoss, CrossEntropyLoss, L1Loss
 
-__all__ = ['BalancedBCELoss', 'CosineLoss', 'CrossEntropyLoss', 'L1Loss', 'PixelLoss', 'masked_mean']
+__all__ = [
+    'BalancedBCELoss',
+    'CosineLoss',
+    'CrossEntropyLoss',
+    'L1Loss',
+    'PixelLoss',
+    'masked_mean',
+    'share_over_ranks',
+]

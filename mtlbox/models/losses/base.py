@@ -24,6 +24,18 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, values, torch.zeros_like(values)).sum() / count
 
 
+def share_over_ranks(chosen: Tensor, mask: Tensor) -> Tensor:
+    """Return which share of the pixels of ``mask`` is ``chosen``, counted over all ranks; 0 where there are none.
+
+    Args:
+        chosen: bool ``(B, H, W)``.
+        mask: bool ``(B, H, W)``.
+    """
+    counts = torch.stack([(chosen & mask).sum(), mask.sum()]).to(torch.float32)
+    all_reduce(counts)
+    return counts[0] / counts[1].clamp(min=1)
+
+
 class PixelLoss(nn.Module):
     """A loss per pixel, averaged over the labelled ones.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mtlbox.models.losses.base import PixelLoss
+from mtlbox.models.losses.base import PixelLoss, share_over_ranks
 from mtlbox.registry import LOSSES
 
 
@@ -73,20 +73,22 @@ class BalancedBCELoss(PixelLoss):
 
     Args:
         pos_weight: Weight of the ones in 0..1. Boundaries: 0.95 (PASCAL-Context; InvPT on NYUD), 0.8 (ATRC on NYUD).
-            0.5 halves the plain binary cross-entropy.
+            0.5 halves the plain binary cross-entropy. None: the share of zeros among the labelled pixels of the
+            batch over all ranks (HED's balance; saliency in the survey and ASTMT), so that both classes weigh alike.
         loss_weight: Factor of this loss.
     """
 
     name = 'bce'
 
-    def __init__(self, *, pos_weight: float = 0.95, loss_weight: float = 1.0) -> None:
+    def __init__(self, *, pos_weight: float | None = 0.95, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight=loss_weight)
-        if not 0 < pos_weight < 1:
-            raise ValueError(f'pos_weight must be between 0 and 1, but is {pos_weight}.')
+        if pos_weight is not None and not 0 < pos_weight < 1:
+            raise ValueError(f'pos_weight must be between 0 and 1, or None, but is {pos_weight}.')
         self.pos_weight = pos_weight
 
     def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return the weighted cross-entropy, ``(B, H, W)``."""
         ones = torch.where(mask, target[:, 0], torch.zeros_like(target[:, 0])).float()
-        weight = ones * self.pos_weight + (1 - ones) * (1 - self.pos_weight)
+        of_ones = share_over_ranks(ones < 0.5, mask) if self.pos_weight is None else self.pos_weight
+        weight = ones * of_ones + (1 - ones) * (1 - of_ones)
         return weight * F.binary_cross_entropy_with_logits(logits[:, 0], ones, reduction='none')

@@ -1,0 +1,253 @@
+"""A program that trains a tiny model as one of several ranks; the tests run it twice at once, and its functions alone.
+
+``python ranks.py FOLDER SCENARIO...`` with torchrun's variables set. A module of tests has no name under which a
+spawned process could import it, so this is a file of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.config import Config
+from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
+
+from mtlbox.config import load_config
+from mtlbox.engine import MTLRunner, build_runner
+from mtlbox.engine.checkpoint import read_checkpoint
+from mtlbox.engine.hooks import NonFiniteLossError
+from mtlbox.models.heads import HighResolutionHead
+from mtlbox.registry import HEADS, HOOKS, MODELS, TRANSFORMS
+
+ROOT = Path(__file__).parents[2]
+GROUP_NORM = dict(type='GN', num_groups=2)
+BATCH = 4
+
+
+@TRANSFORMS.register_module(force=True)
+class DropLabels(BaseTransform):
+    """Takes labels away by sample: depth of every third one, a part of the classes that grows with the index.
+
+    Args:
+        one_sided: Take the normals of odd samples, which are those of rank 1, and all depth.
+    """
+
+    def __init__(self, one_sided: bool = False) -> None:
+        self.one_sided = one_sided
+
+    def transform(self, sample: dict[str, Any]) -> dict[str, Any]:
+        index, gt = sample['sample_idx'], sample['gt']
+        if self.one_sided:
+            del gt['depth']
+            if index % 2:
+                del gt['normals']
+            return sample
+        if index % 3 == 0:
+            del gt['depth']
+        gt['semseg'] = gt['semseg'].copy()
+        gt['semseg'][: 3 * (index % 10)] = 255
+        return sample
+
+
+@TRANSFORMS.register_module(force=True)
+class Poison(BaseTransform):
+    """Gives sample 9 a depth whose sum over pixels is infinite: in order, iteration 3; of two ranks, the second's."""
+
+    def transform(self, sample: dict[str, Any]) -> dict[str, Any]:
+        if sample['sample_idx'] == 9:
+            sample['gt']['depth'] = np.full_like(sample['gt']['depth'], 3e38)
+        return sample
+
+
+@HEADS.register_module(force=True)
+class DropoutHead(HighResolutionHead):
+    """A head whose step depends on the random state."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.nn.functional.dropout(features, 0.3, self.training))
+
+
+@HOOKS.register_module(force=True)
+class RecordHook(Hook):
+    """Keeps what is logged of each step."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, float]] = []
+        self.after_step: Callable[[], None] = lambda: None
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self.steps.append({key: float(value) for key, value in outputs.items()})
+        self.after_step()
+
+
+def config(folder: Path, name: str, norm: dict | None = GROUP_NORM, **drop: Any) -> Config:
+    """A tiny model on 32x64 rooms, a batch of four in all, two epochs of three steps, by plain SGD."""
+    cfg = load_config(ROOT / 'configs/mtl/mtl_hrnet18_rooms.py')
+    stages = {f'stage{i}': dict(num_modules=1, block='BASIC', num_blocks=(1,) * i) for i in range(1, 5)}
+    for i, stage in enumerate(stages.values(), start=1):
+        stage['num_channels'] = tuple(4 * 2**j for j in range(i))
+    cfg.model.backbone = dict(type='HRNet', arch=stages, norm_cfg=norm or dict(type='BN'))
+    cfg.model.heads = dict(type='HighResolutionHead', in_channels=60, norm_cfg=norm)
+    cfg.model.weighting = dict(type='UncertaintyWeighting')
+    cfg.optim_wrapper = dict(
+        type='OptimWrapper',
+        optimizer=dict(type='SGD', lr=0.05, momentum=0.9),
+        clip_grad=dict(max_norm=1.0),
+        accumulative_counts=1,
+    )
+    cfg.param_scheduler = None
+    cfg.train_cfg.max_epochs = 2
+    for loader, length in ((cfg.train_dataloader, 12), (cfg.val_dataloader, 5)):
+        loader.batch_size = BATCH // get_world_size()
+        loader.num_workers, loader.persistent_workers = 0, False
+        loader.dataset.length, loader.dataset.size = length, (32, 64)
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    cfg.train_dataloader.dataset.pipeline = [dict(type='DropLabels', **drop), pipeline[-1]]
+    cfg.default_hooks.logger.interval = 1000
+    cfg.default_hooks.checkpoint = None
+    cfg.custom_hooks = [dict(type='SyncBuffersHook'), dict(type='PlainCheckpointHook'), dict(type='RecordHook')]
+    cfg.visualizer = None
+    cfg.work_dir = str(folder / name)
+    cfg.experiment_name = f'{name}-{folder.name}-{get_world_size()}'
+    cfg.launcher = 'pytorch' if get_world_size() > 1 else 'none'
+    cfg.log_level = 'WARNING'
+    return cfg
+
+
+def outcome(runner: MTLRunner) -> dict[str, Any]:
+    """The state of this rank's model, and what was logged."""
+    return {'state': unwrapped(runner).state_dict(), 'steps': recorder(runner).steps}
+
+
+def recorder(runner: MTLRunner) -> RecordHook:
+    """The runner's RecordHook; known by its name, for several tests may have loaded this file."""
+    return next(hook for hook in runner.hooks if type(hook).__name__ == 'RecordHook')
+
+
+def unwrapped(runner: MTLRunner) -> torch.nn.Module:
+    return getattr(runner.model, 'module', runner.model)
+
+
+def tool(name: str) -> Any:
+    """A program of ``tools/`` as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / f'{name}.py')
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def train(cfg: Config) -> dict[str, Any]:
+    """Train without validation and return the outcome."""
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    runner = build_runner(cfg)
+    runner.train()
+    return outcome(runner)
+
+
+def group_norm(folder: Path) -> Any:
+    return train(config(folder, 'group_norm'))
+
+
+def norm_eval(folder: Path) -> Any:
+    """Frozen batch norm, two batches accumulated per step."""
+    cfg = config(folder, 'norm_eval')
+    cfg.optim_wrapper.accumulative_counts = 2
+    cfg.model.backbone = dict(cfg.model.backbone, norm_cfg=dict(type='BN'), norm_eval=True)
+    return train(cfg)
+
+
+def one_sided(folder: Path) -> Any:
+    cfg = config(folder, 'one_sided', one_sided=True)
+    cfg.train_dataloader.sampler.shuffle = False
+    return train(cfg)
+
+
+def live_batch_norm(folder: Path) -> Any:
+    runner = build_runner(config(folder, 'live_batch_norm', norm=None))
+    runner.train()
+    scores = {key: runner.message_hub.get_scalar(f'val/{key}').current() for key in runner.val_evaluator.score_names()}
+    return {**outcome(runner), 'scores': {key: float(value) for key, value in scores.items()}}
+
+
+def fsdp(folder: Path) -> Any:
+    """Train one epoch, resume for another."""
+    cfg = config(folder, 'fsdp')
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    if get_world_size() > 1:
+        cfg.model_wrapper_cfg = dict(type='FSDP')
+    cfg.train_cfg.max_epochs = 1
+    first = train(cfg)
+    cfg.train_cfg.max_epochs = 2
+    cfg.resume, cfg.experiment_name = True, f'{cfg.experiment_name}-resumed'
+    second = train(cfg)
+    return {'state': second['state'], 'steps': first['steps'] + second['steps']}
+
+
+def poisoned(folder: Path) -> Any:
+    """Train until the guard stops it, then repeat the step from what it left."""
+    cfg = config(folder, 'poisoned', norm=None)
+    cfg.model.heads.type = 'DropoutHead'
+    cfg.train_dataloader.dataset.pipeline[0] = dict(type='Poison')
+    cfg.train_dataloader.sampler.shuffle = False
+    cfg.custom_hooks = [dict(type='NanGuardHook'), dict(type='RecordHook')]
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    runner = build_runner(cfg)
+    before = []  # the weights and buffers as they are when the third step begins
+    recorder(runner).after_step = lambda: before.append(
+        {k: v.clone() for k, v in unwrapped(runner).state_dict().items()}
+    )
+    try:
+        runner.train()
+    except NonFiniteLossError as error:
+        message = str(error)
+    path = folder / 'poisoned' / 'nonfinite_iter_3' / f'rank_{get_rank()}.pth'
+    dump = read_checkpoint(path)
+    torch.manual_seed(99)
+    losses, culprits = tool('replay_step').replay(MODELS.build(cfg.model), dump, str(path))
+    return {'message': message, 'before': before[-1], 'dump': dump, 'losses': losses, 'culprits': culprits}
+
+
+SCENARIOS: dict[str, Callable[[Path], Any]] = {
+    scenario.__name__: scenario for scenario in (group_norm, norm_eval, one_sided, live_batch_norm, fsdp, poisoned)
+}
+
+
+def start(folder: Path, *names: str) -> list[subprocess.Popen]:
+    """Start the program as two ranks."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    path = os.pathsep.join([str(ROOT), *(entry for entry in sys.path if entry)])
+    shared = dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), PYTHONPATH=path, OMP_NUM_THREADS='1')
+    return [
+        subprocess.Popen(
+            [sys.executable, __file__, str(folder), *names],
+            env={**os.environ, **shared, 'RANK': str(rank), 'LOCAL_RANK': str(rank)},
+            stdout=(folder / f'{rank}.log').open('w'),
+            stderr=subprocess.STDOUT,
+        )
+        for rank in range(2)
+    ]
+
+
+def main(folder: Path, names: list[str]) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo')
+    for name in names:
+        torch.save(SCENARIOS[name](folder), folder / f'{name}.{get_rank()}.pt')
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]), sys.argv[2:])
