@@ -17,10 +17,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import DictAction
 from tqdm import tqdm
 
-from mtlbox.apis import MTLInferencer, exit_on_user_error
+from mtlbox.apis import CfgOptions, MTLInferencer, exit_on_user_error
 from mtlbox.datasets.image_file import IMAGE_SUFFIXES, read_image
 from mtlbox.visualization.draw import draw_tasks
 
@@ -40,7 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', help='cuda, cpu, ...; the GPU where there is one')
     parser.add_argument('--ema', action='store_true', help='use the averaged weights')
     parser.add_argument('--overwrite', action='store_true', help='replace results that are there already')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='change keys that the config has')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='change keys that the config has')
     return parser.parse_args(argv)
 
 

@@ -7,9 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from mtlbox.apis import exit_on_user_error
+from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
 
@@ -30,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         help='change keys that the config has: model.neck.gamma=0.1 train_dataloader.batch_size=4',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='who starts the ranks')
@@ -49,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
     with exit_on_user_error():
-        cfg = load_config(args.config, args.cfg_options)
+        cfg = load_config(args.config, args.cfg_options, purpose='train')
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
         if args.resume:

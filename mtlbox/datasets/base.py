@@ -60,7 +60,7 @@ class MultiTaskDataset(BaseDataset):
     ) -> None:
         self.tasks = build_tasks(tasks)
         self.split = split
-        self.label_names = self._match_labels(labels)
+        self.label_names = self.match_labels(self.tasks, labels)
         super().__init__(
             data_root=data_root,
             data_prefix={},
@@ -137,11 +137,29 @@ class MultiTaskDataset(BaseDataset):
             self.full_init()
         return self.prepare_data(idx)
 
-    def _match_labels(self, labels: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:
-        """Return ``{task key: label name}``."""
-        offered = tuple(self.METAINFO['labels'])
+    @classmethod
+    def derived(cls, tasks: Mapping[str, Task]) -> list[str]:
+        """Return the keys of the tasks whose maps are computed from the image."""
+        return [key for key, task in tasks.items() if type(task).derive is not Task.derive]
+
+    @classmethod
+    def match_labels(
+        cls, tasks: Mapping[str, Task], labels: Sequence[str] | Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return ``{task key: label name}``, which needs no data.
+
+        Args:
+            tasks: The tasks by key.
+            labels: As in the constructor.
+
+        Raises:
+            ValueError: A task or label is unknown or named twice, a task has another number of classes than its
+                label, or no task has a label.
+            TypeError: ``labels`` is a string.
+        """
+        offered = tuple(cls.METAINFO['labels'])
         if labels is None:
-            matched = {key: key for key in self.tasks if key in offered}
+            matched = {key: key for key in tasks if key in offered}
         elif isinstance(labels, Mapping):
             matched = dict(labels)
         elif isinstance(labels, str):
@@ -149,25 +167,24 @@ class MultiTaskDataset(BaseDataset):
         else:
             twice = sorted({name for name in labels if list(labels).count(name) > 1})
             if twice:
-                raise ValueError(f'labels of {type(self).__name__} names {", ".join(map(repr, twice))} twice.')
+                raise ValueError(f'labels of {cls.__name__} names {", ".join(map(repr, twice))} twice.')
             matched = {name: name for name in labels}
         for key, name in matched.items():
             if name not in offered:
-                raise ValueError(f'{type(self).__name__} has no label {name!r}.{did_you_mean(name, offered)}')
-            if key not in self.tasks:
-                near = did_you_mean(key, self.tasks)
-                raise ValueError(f'labels of {type(self).__name__} names {key!r}, which is not a task.{near}')
-            classes = self.METAINFO.get('classes', {}).get(name)
-            if classes and self.tasks[key].channels != len(classes):
+                raise ValueError(f'{cls.__name__} has no label {name!r}.{did_you_mean(str(name), offered)}')
+            if key not in tasks:
+                near = did_you_mean(str(key), tasks)
+                raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
+            classes = cls.METAINFO.get('classes', {}).get(name)
+            if classes and tasks[key].channels != len(classes):
                 raise ValueError(
-                    f'The label {name!r} of {type(self).__name__} has {len(classes)} classes, '
-                    f'but the task {key!r} has {self.tasks[key].channels}.'
+                    f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
+                    f'but the task {key!r} has {tasks[key].channels}.'
                 )
-        derived = [key for key, task in self.tasks.items() if type(task).derive is not Task.derive]
-        if not matched and not derived:
+        if not matched and not cls.derived(tasks):
             raise ValueError(
-                f'{type(self).__name__} has labels for {", ".join(offered) or "nothing"}, '
-                f'but the tasks are {", ".join(self.tasks)}. Where a key differs from the label it reads, say so: '
+                f'{cls.__name__} has labels for {", ".join(offered) or "nothing"}, '
+                f'but the tasks are {", ".join(tasks)}. Where a key differs from the label it reads, say so: '
                 "labels=dict(semseg_nyu='semseg')."
             )
         return matched

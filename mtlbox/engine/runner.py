@@ -9,10 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
 from torch import cuda, nn
 
 from mtlbox.compat import ensure_torchvision
+from mtlbox.engine.building import CheckedBuilds
 from mtlbox.engine.checkpoint import load_weights, read_checkpoint, weights_of
 from mtlbox.engine.dist import init_dist
 from mtlbox.registry import RUNNERS
@@ -26,7 +26,7 @@ def _for_users(record: LogRecord) -> bool:
 
 
 @RUNNERS.register_module()
-class MTLRunner(Runner):
+class MTLRunner(CheckedBuilds):
     """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed and must fit."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
