@@ -32,8 +32,9 @@ def exit_on_user_error() -> Iterator[None]:
     except Exception as error:
         if os.environ.get('MTLBOX_TRACEBACK'):
             raise
-        print(f'error: {explain(error)}', file=sys.stderr)
         runner = runner_of(error)
+        after_bar = '' if runner is None else '\n'  # the cursor may stand at the end of the progress bar
+        print(f'{after_bar}error: {explain(error)}', file=sys.stderr)
         if not isinstance(error, _USERS) and runner is not None and runner.iter > 0:
             traceback.print_exc()
             sys.exit(1)
@@ -49,6 +50,8 @@ def explain(error: BaseException) -> str:
             'file, or train from scratch with --cfg-options model.backbone.init_cfg=None'
         )
     message = from_worker(str(error)) or str(error)
+    if isinstance(error, AssertionError) and not message:
+        message = f'not so: {traceback.extract_tb(error.__traceback__)[-1].line}'
     if isinstance(error, _NAME_THEIR_PLACE):
         return message
     is_ours = frames_of(error)[-1].f_globals.get('__name__', '').startswith('mtlbox')

@@ -74,7 +74,7 @@ def _component(frames: list[FrameType]) -> Mapping | None:
     for frame in frames:
         if frame.f_code is build_functions.build_from_cfg.__code__:
             found = frame.f_locals.get('cfg')
-        elif frame.f_code is Runner.build_dataloader.__code__:
+        elif frame.f_code.co_name == Runner.build_dataloader.__name__:
             found = frame.f_locals.get('dataloader')
     return found if isinstance(found, Mapping) else None
 

@@ -167,7 +167,7 @@ def _check_names_of_hooks(where: str, config: Mapping) -> None:
 def _check_plain(where: str, config: Any, kind: str) -> None:
     if not isinstance(config, Mapping):
         raise ConfigError(f'{where} must be a dict, but is {config!r}.')
-    _check_arguments(where, config, _PLAIN[kind], kind)
+    _check_arguments(where, config, _PLAIN[kind])
     for key in _NEEDED.get(kind, ()):
         if config.get(key) is None:
             raise ConfigError(f'{where} has no {key!r}.{did_you_mean(key, map(str, config))}')
@@ -264,15 +264,16 @@ def _check_clip_grad(where: str, config: Mapping) -> None:
     _check_arguments(where, config, {key: number.get(key, hint) for key, hint in accepted.items()}, f'{kind!r}')
 
 
-def _check_arguments(where: str, config: Mapping, arguments: Arguments, owner: str) -> None:
+def _check_arguments(where: str, config: Mapping, arguments: Arguments, owner: str = '') -> None:
     for key, value in config.items():
         if key in ('type', '_scope_'):
             continue
         if key == '_delete_':
             raise ConfigError(f'{where}: _delete_ replaces what a base config has there, but no base has it.')
         if key not in arguments:
-            raise ConfigError(f'{where}: {owner} has no argument {key!r}.{did_you_mean(str(key), arguments)}')
-        _check_value(f'{where}.{key}', value, arguments[key], f' of {owner}')
+            what = f'{where}: {owner} has no argument' if owner else f'{where} has no key'
+            raise ConfigError(f'{what} {key!r}.{did_you_mean(str(key), arguments)}')
+        _check_value(f'{where}.{key}', value, arguments[key], f' of {owner}' if owner else '')
 
 
 def _check_value(where: str, value: Any, hint: Any, owner: str) -> None:

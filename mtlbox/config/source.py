@@ -145,7 +145,7 @@ def _refuse_twice(path: Path, tree: ast.Module, runner_keys: set[str]) -> None:
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     seen: dict[str, int] = {}
     for name, line in _assignments(tree):
-        if name in seen and name in runner_keys and name not in read:
+        if name in seen and name in {*runner_keys, '_base_'} and name not in read:
             raise ConfigError(
                 f'{path}, line {line}: {name!r} is given a value a second time; that of line {seen[name]} is lost.'
             )
