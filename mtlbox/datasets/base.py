@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,28 @@ from mmengine.dataset import BaseDataset
 from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
+
+
+@contextmanager
+def _naming(where: str, file: str | None) -> Iterator[None]:
+    """Let whatever a reader raises name the sample, and the file where it is known."""
+    try:
+        yield
+    except OSError:  # names its file
+        raise
+    except Exception as error:
+        text = str(error)
+        if where in text or (file and file in text):
+            raise
+        raise ValueError(f'{where}: {f"{file}: " if file else ""}{_said(error)}') from error
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
+
+
+def _described(value: Any) -> str:
+    return f'the shape is {value.shape}' if isinstance(value, np.ndarray) else f'it is {str(value)[:60]}'
 
 
 class MultiTaskDataset(BaseDataset):
@@ -74,7 +97,11 @@ class MultiTaskDataset(BaseDataset):
 
     @abstractmethod
     def load_data_list(self) -> list[dict]:
-        """Return one dict per sample with what the two loaders need; ``sample_id`` names it in messages."""
+        """Return one dict per sample with what the two loaders need.
+
+        Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
+        ``label_paths`` (``{label name: path}``), where these keys are there.
+        """
 
     @abstractmethod
     def load_image(self, info: dict) -> Array:
@@ -106,20 +133,26 @@ class MultiTaskDataset(BaseDataset):
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
         where = f'{self!r}, sample {info["sample_id"]}'
-        image = self.load_image(info)
-        if image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but the shape is {image.shape}.')
+        files = {None: info.get('img_path'), **(info.get('label_paths') or {})}
+        with _naming(where, files[None]):
+            image = self.load_image(info)
+        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
         gt = {}
         for key, task in self.tasks.items():
             name = self.label_names.get(key)
-            label = task.derive(image) if name is None else self.load_label(info, name)
-            if label is None:
-                continue
-            task.check(label, where)
+            with _naming(where, files.get(name) if name else None):
+                label = task.derive(image) if name is None else self.load_label(info, name)
+                if label is None:
+                    continue
+                if not isinstance(label, np.ndarray):
+                    raise ValueError(f'the map of {key!r} must be an array, but {_described(label)}.')
+                task.check(label, where)
             if label.shape[:2] != image.shape[:2]:
+                map_file, image_file = (f' ({file})' if file else '' for file in (files.get(name), files[None]))
                 raise ValueError(
-                    f'{where}: the map of {key!r} is {label.shape[0]}x{label.shape[1]}, '
-                    f'but the image is {image.shape[0]}x{image.shape[1]} (height x width).'
+                    f'{where}: the map of {key!r}{map_file} is {label.shape[0]}x{label.shape[1]}, '
+                    f'but the image{image_file} is {image.shape[0]}x{image.shape[1]} (height x width).'
                 )
             gt[key] = label
         size = image.shape[:2]
@@ -135,7 +168,14 @@ class MultiTaskDataset(BaseDataset):
         """Return sample ``idx``, read and transformed."""
         if not self._fully_initialized:
             self.full_init()
-        return self.prepare_data(idx)
+        try:
+            return self.prepare_data(idx)
+        except OSError:
+            raise
+        except Exception as error:
+            if repr(self) in str(error):
+                raise
+            raise ValueError(f'{self!r}, sample {idx}: {_said(error)}') from error
 
     @classmethod
     def derived(cls, tasks: Mapping[str, Task]) -> list[str]:
