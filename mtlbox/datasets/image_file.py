@@ -34,9 +34,5 @@ def read_image(path: str | Path) -> Array:
         what = 'is empty (0 bytes)' if not Path(path).stat().st_size else 'is not a picture in a known format'
         raise ValueError(f'{path} {what}.') from None
     except Exception as error:  # damaged bytes end in any exception
-        what = (
-            str(error)
-            if str(error).startswith('has pixels')
-            else f'is damaged and cannot be read as a picture: {error}'
-        )
-        raise ValueError(f'{path} {what}.') from None
+        raise ValueError(f'{path} is damaged and cannot be read as a picture: {error}.') from None
+    raise ValueError(f'{path} has pixels of the mode {mode!r}, but 8 bits a channel are expected.')

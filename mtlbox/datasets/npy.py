@@ -6,9 +6,10 @@ import ast
 import math
 import os
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,11 +86,16 @@ def load(path: str | Path) -> Array:
 
 def save(path: str | Path, array: Array) -> None:
     """Write ``array`` to ``path`` such that the file is either complete or absent, whenever the process ends."""
+    write_whole(path, lambda file: np.save(file, array, allow_pickle=False))
+
+
+def write_whole(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Let ``write`` fill a file that appears at ``path`` when it is complete; links to an old file keep the old one."""
     target = Path(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f'.{target.name}.', suffix='.part', dir=target.parent)
     try:
         with os.fdopen(descriptor, 'wb') as file:
-            np.save(file, array, allow_pickle=False)
+            write(file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except BaseException:
