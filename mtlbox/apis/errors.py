@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.error import URLError
 
-from mtlbox.apis.places import frames_of, from_worker, places_of, runner_of, was_building
+from mtlbox.apis.places import frames_of, from_worker, has_trained, places_of, runner_of, was_building
 from mtlbox.config import ConfigError
 from mtlbox.engine.checkpoint import CheckpointError
 from mtlbox.registry import UnknownComponentError
@@ -35,7 +35,7 @@ def exit_on_user_error() -> Iterator[None]:
         runner = runner_of(error)
         after_bar = '' if runner is None else '\n'  # the cursor may stand at the end of the progress bar
         print(f'{after_bar}error: {explain(error)}', file=sys.stderr)
-        if not isinstance(error, _USERS) and runner is not None and runner.iter > 0:
+        if not isinstance(error, _USERS) and has_trained(runner):
             traceback.print_exc()
             sys.exit(1)
         print('(MTLBOX_TRACEBACK=1 shows where it arose.)', file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import build_functions
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 _LISTED = 3  # places that a message names where one of several it must be
 
@@ -27,6 +27,12 @@ def runner_of(error: BaseException) -> Runner | None:
         if isinstance(frame.f_locals.get('self'), Runner):
             found = frame.f_locals['self']
     return found
+
+
+def has_trained(runner: Runner | None) -> bool:
+    """Say whether a training step was done."""
+    loop = getattr(runner, '_train_loop', None)  # runner.iter would build it
+    return isinstance(loop, BaseLoop) and loop.iter > 0
 
 
 def was_building(error: BaseException) -> bool:
@@ -84,9 +90,9 @@ def _matches(sections: Mapping, component: Mapping) -> list[str]:
     scores: dict[str, int] = {}
     for where, node in _walk(sections, ''):
         if _type_name(node) == _type_name(component):
-            scores[where] = sum(_equal(value, component.get(key)) for key, value in node.items())
+            scores[where] = sum(1 if _equal(value, component.get(key)) else -1 for key, value in node.items())
     best = max(scores.values(), default=0)
-    return [where for where, score in scores.items() if score == best and best > 0]
+    return [where for where, score in scores.items() if score == best]
 
 
 def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping]]:

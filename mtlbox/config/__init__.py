@@ -115,6 +115,4 @@ def _import_custom(cfg: Config, path: Path) -> None:
             if isinstance(error, ModuleNotFoundError):
                 hint = ' Install the package that has it (pip install -e FOLDER), or put its folder into PYTHONPATH.'
             what = f'{type(error).__name__}: {error}'
-            raise ImportError(
-                f'{path}: custom_imports: the module {name!r} cannot be imported: {what}.{hint}'
-            ) from error
+            raise ImportError(f'{path}: custom_imports: the module {name!r} failed: {what}.{hint}') from error

@@ -82,7 +82,10 @@ _PARTS: dict[str, Part] = {
 _DATALOADER: Arguments = {
     **(arguments_of(DataLoader) or {}),
     **dict.fromkeys(('dataset', 'sampler'), Any),
-    'num_batch_per_epoch': int | None,
+    **dict.fromkeys(('batch_size', 'num_batch_per_epoch', 'prefetch_factor'), int | None),
+    **dict.fromkeys(('drop_last', 'pin_memory', 'persistent_workers'), bool),
+    'num_workers': int,
+    'timeout': float,
     'disable_subprocess_warning': bool,
 }
 _MULTIPLIERS = ('bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult')
@@ -119,7 +122,7 @@ def check_sections(cfg: Mapping[str, Any], name: str) -> None:
     """
     for key, value in cfg.items():
         where = f'{name}: {key}'
-        if key in _TOP_LEVEL:
+        if key in _TOP_LEVEL and (value is None or key not in SECTIONS):
             _check_value(where, value, _TOP_LEVEL[key], '')
         if value is None:
             continue
@@ -241,15 +244,15 @@ def _check_component(where: str, config: Mapping, part: Part) -> None:
             raise registries.UnknownComponentError(f'{where}: {error}') from None
         except ImportError as error:
             raise ImportError(f'{where}: {error}') from error
+    for key in part.needed:
+        if config.get(key) is None:
+            raise ConfigError(f'{where} has no {key!r}.{did_you_mean(key, map(str, config))}')
     is_foreign = kind.partition('.')[0] in registries.FOREIGN_PACKAGES
     arguments = arguments_of(component)
     if arguments is not None:
         if is_foreign:
             arguments = dict.fromkeys(arguments, Any)
         _check_arguments(where, config, {**arguments, **part.added}, kind)
-    for key in part.needed:
-        if config.get(key) is None:
-            raise ConfigError(f'{where} has no {key!r}.{did_you_mean(key, map(str, config))}')
     if not is_foreign:
         _check_below(where, config, registry)
 

@@ -92,7 +92,7 @@ def _compare(where: str, theirs: Mapping[str, Task], tasks: Mapping[str, Task]) 
                 'of the model, whether it has labels for them or not.'
             )
         mine, other = _properties(task), _properties(theirs[key])
-        for name in mine.keys() | other.keys():
+        for name in [*mine, *(name for name in other if name not in mine)]:
             if mine.get(name) != other.get(name):
                 raise ConfigError(
                     f'{where}.{key} has {name}={other.get(name)!r}, but model.tasks.{key} has '
@@ -135,3 +135,8 @@ def _check_metrics(where: str, evaluator: Any, tasks: Mapping[str, Task], labell
         reason = cls.misfit(tasks[key]) if isinstance(cls, type) and issubclass(cls, TaskMetric) else ''
         if reason:
             raise ConfigError(f'{here}: {kind} cannot score {key!r}: {reason}')
+    scored = {metric.get('task') for metric in (metrics if many else [metrics]) if isinstance(metric, Mapping)}
+    for key in (evaluator.get('primary') or {}) if isinstance(evaluator, Mapping) else ():
+        if key not in scored:
+            near = did_you_mean(str(key), [str(task) for task in scored])
+            raise ConfigError(f'{where}: primary names {key!r}, which no metric is for.{near}')
