@@ -28,6 +28,9 @@ FOREIGN_PACKAGES = ('mmpretrain', 'mmseg')
 """Packages whose components can be named as ``pkg.Name``."""
 
 
+_MOST_LISTED = 40  # names that a message lists where none is near
+
+
 class UnknownComponentError(KeyError):
     """A name that a registry does not know, or knows in another role."""
 
@@ -47,7 +50,13 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     hits = nearest(name, names)
     if hits:
         return ' Did you mean ' + ' or '.join(repr(hit) for hit in hits) + '?'
-    return f' Known: {", ".join(sorted(names))}.' if names else ''
+    return f' Known: {_listed(names)}.' if names else ''
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = sorted(names)
+    more = len(names) - _MOST_LISTED
+    return ', '.join(names[:_MOST_LISTED]) + (f' and {more} more' if more > 0 else '')
 
 
 class Registry(MMEngineRegistry):
@@ -81,8 +90,19 @@ class Registry(MMEngineRegistry):
         """Build ``cfg``; the parts of a foreign component (``type='pkg.Name'``) are looked up in its own package."""
         return super().build(_with_foreign_scope(cfg), *args, **kwargs)
 
+    def known(self) -> dict[str, Any]:
+        """Return what a name without a package can mean here: our components, and mmengine's beside them."""
+        self.import_from_location()
+        tables = [self.module_dict]
+        parent = self.parent
+        while parent is not None:
+            parent.import_from_location()
+            tables.append(parent.module_dict)
+            parent = parent.parent
+        return {name: cls for table in reversed(tables) for name, cls in table.items() if isinstance(name, str)}
+
     def _explain(self, key: str) -> str:
-        known = {name: cls for name, cls in self.module_dict.items() if isinstance(name, str)}
+        known = self.known()
         hits = nearest(key.rpartition('.')[2], known)
         message = f'{key!r} is not a registered {self.name}.'
         if hits:
@@ -90,7 +110,7 @@ class Registry(MMEngineRegistry):
                 ' Nearest: ' + ', '.join(f'{hit!r} (in {getattr(known[hit], "__module__", "?")})' for hit in hits) + '.'
             )
         elif known:
-            message += f' Registered: {", ".join(sorted(known))}.'
+            message += f' Registered: {_listed(known)}.'
         foreign = _foreign_matches(key, self)
         if foreign:
             message += f' Another package has it: write type={foreign[0]!r}.'

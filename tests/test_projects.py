@@ -75,5 +75,5 @@ def test_without_it_the_error_names_what_is_missing(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / 'tools/train.py'), CONFIG, '--work-dir', str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "error: Failed to import custom modules from {'imports': ['example_project']" in done.stderr
+    assert "custom_imports: the module 'example_project' failed" in done.stderr
     assert 'Traceback' not in done.stderr

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
-from mtlbox.apis import exit_on_user_error
+from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.config import config_hash, load_config
 
 
@@ -15,7 +13,7 @@ def main(argv: list[str] | None = None) -> None:
     """Print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='change keys that the config has')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='change keys that the config has')
     args = parser.parse_args(argv)
     with exit_on_user_error():
         cfg = load_config(args.config, args.cfg_options)

@@ -11,9 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from mtlbox.apis import exit_on_user_error
+from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
 from mtlbox.engine.optim import AMP_DTYPES
@@ -36,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         help='change keys that the config has: model.neck.gamma=0.1 train_dataloader.batch_size=4',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='who starts the ranks')
@@ -56,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     logging.raiseExceptions = False  # where the disk is full, the error that ends the run says so, not each log line
     with exit_on_user_error():
-        cfg = load_config(args.config, args.cfg_options)
+        cfg = load_config(args.config, args.cfg_options, purpose='train')
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
         if args.resume:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from mmengine.config import DictAction
 from mmengine.runner import set_random_seed
 
+from mtlbox.apis import CfgOptions
 from mtlbox.config import load_config
 from mtlbox.datasets import MultiTaskDataset
 from mtlbox.registry import DATASETS
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/data'), metavar='DIR', help='(%(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation (%(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value of the config to change')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='key=value of the config to change')
     args = parser.parse_args(argv)
     try:
         dataset = build_dataset(load_config(args.config, args.cfg_options), args.split)

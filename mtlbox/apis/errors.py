@@ -1,42 +1,67 @@
-"""How the tools report what a user can mend: in one line, without a traceback."""
+"""How the tools report an error: in one line that names the file or key, without a traceback."""
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.error import URLError
 
+from mtlbox.apis.places import frames_of, has_trained, places_of, runner_of, was_building
 from mtlbox.config import ConfigError
 from mtlbox.engine.checkpoint import CheckpointError
+from mtlbox.engine.failures import from_worker
 from mtlbox.engine.hooks.nan_guard_hook import NonFiniteLossError
 from mtlbox.registry import UnknownComponentError
 
-_USERS = (ConfigError, CheckpointError, UnknownComponentError, NonFiniteLossError, ValueError, OSError, ImportError)
+_NAME_THEIR_PLACE = (ConfigError, CheckpointError, UnknownComponentError, NonFiniteLossError, OSError)
+_USERS = (*_NAME_THEIR_PLACE, ValueError, ImportError)
 
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """End the program with ``error: ...`` and exit code 2 where the input is at fault.
+    """End the program with ``error: ...`` where an error arises.
 
-    Faults of configs, checkpoints, files, downloads and absent packages are reported so; any other error keeps its
-    traceback. With the environment
-    variable MTLBOX_TRACEBACK set, all of them do.
+    Faults of configs, checkpoints, files, downloads and absent packages end it with one line and exit code 2. So does
+    any other error before the first training step, for nothing is lost by looking at it again; later its traceback
+    follows the line, and the exit code is 1. With the environment variable MTLBOX_TRACEBACK set, all of them are
+    left to Python.
     """
     try:
         yield
-    except URLError as error:
+    except Exception as error:
         if os.environ.get('MTLBOX_TRACEBACK'):
             raise
-        print(
-            f'error: a download failed: {error.reason}. Weights are named by init_cfg in the config: give a local '
-            'file, or train from scratch with --cfg-options model.backbone.init_cfg=None',
-            file=sys.stderr,
+        runner = runner_of(error)
+        after_bar = '' if runner is None else '\n'  # the cursor may stand at the end of the progress bar
+        print(f'{after_bar}error: {explain(error)}', file=sys.stderr)
+        if not isinstance(error, _USERS) and has_trained(runner):
+            traceback.print_exc()
+            sys.exit(1)
+        print('(MTLBOX_TRACEBACK=1 shows where it arose.)', file=sys.stderr)
+        sys.exit(2)
+
+
+def explain(error: BaseException) -> str:
+    """Return the sentence that a user should read: what is wrong, and in which file or key."""
+    if isinstance(error, URLError):
+        return (
+            f'a download failed: {error.reason}. Weights are named by init_cfg in the config: give a local '
+            'file, or train from scratch with --cfg-options model.backbone.init_cfg=None'
         )
-        sys.exit(2)
-    except _USERS as error:
-        if os.environ.get('MTLBOX_TRACEBACK'):
-            raise
-        print(f'error: {error}\n(MTLBOX_TRACEBACK=1 shows where it arose.)', file=sys.stderr)
-        sys.exit(2)
+    message = from_worker(str(error)) or str(error)
+    if isinstance(error, AssertionError) and not message:
+        message = f'not so: {traceback.extract_tb(error.__traceback__)[-1].line}'
+    if isinstance(error, _NAME_THEIR_PLACE):
+        return message
+    is_ours = frames_of(error)[-1].f_globals.get('__name__', '').startswith('mtlbox')
+    if not (isinstance(error, (ValueError, ImportError)) and is_ours):
+        message = f'{type(error).__name__}: {message}' if message else f'{type(error).__name__}.'
+    places = places_of(error)
+    if len(places) == 1 or (places and (was_building(error) or not is_ours)):
+        files = {place.rpartition(': ')[0] for place in places}
+        keys = ' or '.join(place.rpartition(': ')[2] for place in places)
+        return f'{files.pop()}: {keys}: {message}'
+    return message

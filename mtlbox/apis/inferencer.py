@@ -56,7 +56,7 @@ class MTLInferencer:
         cfg_options: Mapping[str, Any] | None = None,
     ) -> None:
         ensure_torchvision()
-        cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
+        cfg = config if isinstance(config, Config) else load_config(config, cfg_options, purpose='infer')
         init_default_scope(cfg.get('default_scope', 'mtlbox'))
         weights = weights_of(load_from_anywhere(str(checkpoint)), ema=ema)
         self.model = MODELS.build(cfg.model)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,28 @@ from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
+
+
+@contextmanager
+def _naming(where: str, file: str | None) -> Iterator[None]:
+    """Let whatever a reader raises name the sample, and the file where it is known."""
+    try:
+        yield
+    except OSError:  # names its file
+        raise
+    except Exception as error:
+        text = str(error)
+        if where in text or (file and file in text):
+            raise
+        raise ValueError(f'{where}: {f"{file}: " if file else ""}{_said(error)}') from error
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
+
+
+def _described(value: Any) -> str:
+    return f'the shape is {value.shape}' if isinstance(value, np.ndarray) else f'it is {str(value)[:60]}'
 
 
 class MultiTaskDataset(BaseDataset):
@@ -64,7 +87,7 @@ class MultiTaskDataset(BaseDataset):
     ) -> None:
         self.tasks = build_tasks(tasks)
         self.split = split
-        self.label_names = self._match_labels(labels)
+        self.label_names = self.match_labels(self.tasks, labels)
         super().__init__(
             data_root=data_root,
             data_prefix={},
@@ -78,7 +101,11 @@ class MultiTaskDataset(BaseDataset):
 
     @abstractmethod
     def load_data_list(self) -> list[dict]:
-        """Return one dict per sample with what the two loaders need; ``sample_id`` names it in messages."""
+        """Return one dict per sample with what the two loaders need.
+
+        Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
+        ``label_paths`` (``{label name: path}``), where these keys are there.
+        """
 
     @abstractmethod
     def load_image(self, info: dict) -> Array:
@@ -110,20 +137,26 @@ class MultiTaskDataset(BaseDataset):
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
         where = f'{self!r}, sample {info["sample_id"]}'
-        image = self.load_image(info)
-        if image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but the shape is {image.shape}.')
+        files = {None: info.get('img_path'), **(info.get('label_paths') or {})}
+        with _naming(where, files[None]):
+            image = self.load_image(info)
+        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
         gt = {}
         for key, task in self.tasks.items():
             name = self.label_names.get(key)
-            label = task.derive(image) if name is None else self.load_label(info, name)
-            if label is None:
-                continue
-            task.check(label, where)
+            with _naming(where, files.get(name) if name else None):
+                label = task.derive(image) if name is None else self.load_label(info, name)
+                if label is None:
+                    continue
+                if not isinstance(label, np.ndarray):
+                    raise ValueError(f'the map of {key!r} must be an array, but {_described(label)}.')
+                task.check(label, where)
             if label.shape[:2] != image.shape[:2]:
+                map_file, image_file = (f' ({file})' if file else '' for file in (files.get(name), files[None]))
                 raise ValueError(
-                    f'{where}: the map of {key!r} is {label.shape[0]}x{label.shape[1]}, '
-                    f'but the image is {image.shape[0]}x{image.shape[1]} (height x width).'
+                    f'{where}: the map of {key!r}{map_file} is {label.shape[0]}x{label.shape[1]}, '
+                    f'but the image{image_file} is {image.shape[0]}x{image.shape[1]} (height x width).'
                 )
             gt[key] = label
         size = image.shape[:2]
@@ -150,13 +183,38 @@ class MultiTaskDataset(BaseDataset):
         """Return sample ``idx``, read and transformed."""
         if not self._fully_initialized:
             self.full_init()
-        return self.prepare_data(idx)
+        try:
+            return self.prepare_data(idx)
+        except OSError:
+            raise
+        except Exception as error:
+            if repr(self) in str(error):
+                raise
+            raise ValueError(f'{self!r}, sample {idx}: {_said(error)}') from error
 
-    def _match_labels(self, labels: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:
-        """Return ``{task key: label name}``."""
-        offered = tuple(self.METAINFO['labels'])
+    @classmethod
+    def derived(cls, tasks: Mapping[str, Task]) -> list[str]:
+        """Return the keys of the tasks whose maps are computed from the image."""
+        return [key for key, task in tasks.items() if type(task).derive is not Task.derive]
+
+    @classmethod
+    def match_labels(
+        cls, tasks: Mapping[str, Task], labels: Sequence[str] | Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return ``{task key: label name}``, which needs no data.
+
+        Args:
+            tasks: The tasks by key.
+            labels: As in the constructor.
+
+        Raises:
+            ValueError: A task or label is unknown or named twice, a task has another number of classes than its
+                label, or no task has a label.
+            TypeError: ``labels`` is a string.
+        """
+        offered = tuple(cls.METAINFO['labels'])
         if labels is None:
-            matched = {key: key for key in self.tasks if key in offered}
+            matched = {key: key for key in tasks if key in offered}
         elif isinstance(labels, Mapping):
             matched = dict(labels)
         elif isinstance(labels, str):
@@ -164,25 +222,24 @@ class MultiTaskDataset(BaseDataset):
         else:
             twice = sorted({name for name in labels if list(labels).count(name) > 1})
             if twice:
-                raise ValueError(f'labels of {type(self).__name__} names {", ".join(map(repr, twice))} twice.')
+                raise ValueError(f'labels of {cls.__name__} names {", ".join(map(repr, twice))} twice.')
             matched = {name: name for name in labels}
         for key, name in matched.items():
             if name not in offered:
-                raise ValueError(f'{type(self).__name__} has no label {name!r}.{did_you_mean(name, offered)}')
-            if key not in self.tasks:
-                near = did_you_mean(key, self.tasks)
-                raise ValueError(f'labels of {type(self).__name__} names {key!r}, which is not a task.{near}')
-            classes = self.METAINFO.get('classes', {}).get(name)
-            if classes and self.tasks[key].channels != len(classes):
+                raise ValueError(f'{cls.__name__} has no label {name!r}.{did_you_mean(str(name), offered)}')
+            if key not in tasks:
+                near = did_you_mean(str(key), tasks)
+                raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
+            classes = cls.METAINFO.get('classes', {}).get(name)
+            if classes and tasks[key].channels != len(classes):
                 raise ValueError(
-                    f'The label {name!r} of {type(self).__name__} has {len(classes)} classes, '
-                    f'but the task {key!r} has {self.tasks[key].channels}.'
+                    f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
+                    f'but the task {key!r} has {tasks[key].channels}.'
                 )
-        derived = [key for key, task in self.tasks.items() if type(task).derive is not Task.derive]
-        if not matched and not derived:
+        if not matched and not cls.derived(tasks):
             raise ValueError(
-                f'{type(self).__name__} has labels for {", ".join(offered) or "nothing"}, '
-                f'but the tasks are {", ".join(self.tasks)}. Where a key differs from the label it reads, say so: '
+                f'{cls.__name__} has labels for {", ".join(offered) or "nothing"}, '
+                f'but the tasks are {", ".join(tasks)}. Where a key differs from the label it reads, say so: '
                 "labels=dict(semseg_nyu='semseg')."
             )
         return matched

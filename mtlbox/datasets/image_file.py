@@ -9,6 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mtlbox.tasks.base import Array
 
+_DEEP = ('I', 'F')  # modes of 16 and 32 bits, which would be cut off at 255
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
@@ -17,14 +18,21 @@ def read_image(path: str | Path) -> Array:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no picture, or is truncated; the message names the file.
+        PermissionError: It may not be read.
+        ValueError: It is no picture, has more than 8 bits a channel, or is damaged; the message names the file.
     """
     try:
         with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert('RGB'))
+            mode = picture.mode
+            if not mode.startswith(_DEEP):
+                return np.asarray(ImageOps.exif_transpose(picture).convert('RGB'))
     except FileNotFoundError:
         raise FileNotFoundError(f'There is no image {path}.') from None
+    except (PermissionError, IsADirectoryError):
+        raise
     except UnidentifiedImageError:
-        raise ValueError(f'{path} is not a picture in a known format.') from None
-    except (OSError, SyntaxError) as error:
+        what = 'is empty (0 bytes)' if not Path(path).stat().st_size else 'is not a picture in a known format'
+        raise ValueError(f'{path} {what}.') from None
+    except Exception as error:  # damaged bytes end in any exception
         raise ValueError(f'{path} is damaged and cannot be read as a picture: {error}.') from None
+    raise ValueError(f'{path} has pixels of the mode {mode!r}, but 8 bits a channel are expected.')

@@ -6,9 +6,10 @@ import ast
 import math
 import os
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,10 @@ def read_header(path: str | Path) -> NpyHeader:
             head += file.read(start + length - len(head))
     try:
         header = _parse(head[start : start + length])
-    except (ValueError, SyntaxError, TypeError, KeyError) as error:
-        raise ValueError(f'{path} has a damaged header ({error}).') from error
+    except Exception as error:  # damaged bytes end in any exception, MemoryError and OverflowError included
+        raise ValueError(f'{path} has a damaged header ({type(error).__name__}: {error}).') from error
+    if any(side < 0 for side in header.shape):
+        raise ValueError(f'{path} has a damaged header: it gives the shape as {header.shape}.')
     if header.dtype.hasobject:
         raise ValueError(f'{path} holds Python objects, which are not read: an array of numbers is expected.')
     expected = start + length + math.prod(header.shape) * header.dtype.itemsize
@@ -75,16 +78,24 @@ def _parse(header: bytes) -> NpyHeader:
 def load(path: str | Path) -> Array:
     """Return the array in ``path``; what may be raised is as for :func:`read_header`."""
     read_header(path)
-    return np.load(path, allow_pickle=False)
+    try:
+        return np.load(path, allow_pickle=False)
+    except Exception as error:  # what of the header only NumPy looks at
+        raise ValueError(f'{path} is damaged and cannot be read as a NumPy file: {error}') from error
 
 
 def save(path: str | Path, array: Array) -> None:
     """Write ``array`` to ``path`` such that the file is either complete or absent, whenever the process ends."""
+    write_whole(path, lambda file: np.save(file, array, allow_pickle=False))
+
+
+def write_whole(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Let ``write`` fill a file that appears at ``path`` when it is complete; links to an old file keep the old one."""
     target = Path(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f'.{target.name}.', suffix='.part', dir=target.parent)
     try:
         with os.fdopen(descriptor, 'wb') as file:
-            np.save(file, array, allow_pickle=False)
+            write(file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except BaseException:

@@ -54,6 +54,8 @@ def _decode_image(stored: Array, path: str) -> Array:
     """Return 0..255; what is stored as uint8 stays uint8."""
     if stored.dtype == np.uint8:
         return stored
+    if stored.dtype.kind not in 'iuf':
+        raise ValueError(f'{path}: an image of floats in 0..1 or of uint8 is expected, but it has type {stored.dtype}.')
     low, high = float(stored.min()), float(stored.max())
     if not (np.issubdtype(stored.dtype, np.floating) and low >= -0.01 and high <= 1.01):  # NaN fails as well
         raise ValueError(
@@ -66,6 +68,8 @@ def _decode_image(stored: Array, path: str) -> Array:
 def _decode_classes(stored: Array, path: str) -> Array:
     """Return integers in which -1 has become 255."""
     stored = stored.reshape(stored.shape[:2])
+    if stored.dtype.kind not in 'iuf':
+        raise ValueError(f'{path}: classes must be numbers, but it has type {stored.dtype}.')
     if np.issubdtype(stored.dtype, np.floating):
         wrong = stored[~(np.rint(stored) == stored)]  # NaN as well
         if wrong.size:
@@ -76,12 +80,19 @@ def _decode_classes(stored: Array, path: str) -> Array:
     return classes.astype(np.uint8) if fits else classes
 
 
+def _require_floats(stored: Array, path: str, what: str) -> None:
+    if stored.dtype.kind != 'f':
+        raise ValueError(f'{path}: {what} must be floats, but it has type {stored.dtype}.')
+
+
 def _decode_depth(stored: Array, path: str) -> Array:
+    _require_floats(stored, path, 'depths in metres')
     return stored.reshape(stored.shape[:2]).astype(np.float32)
 
 
 def _decode_normals(stored: Array, path: str) -> Array:
     """Return the vectors; those whose components sum to 0 become the zero vector."""
+    _require_floats(stored, path, 'unit vectors')
     normals = stored.astype(np.float32)
     normals[stored.sum(-1) == 0] = 0
     return normals

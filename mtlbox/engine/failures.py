@@ -14,7 +14,6 @@ from pathlib import Path
 from mtlbox.engine.checkpoint import POINTER
 
 _DIED = re.compile(r'DataLoader worker \(pid[^)]*\).*', re.DOTALL)
-_CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -46,9 +45,9 @@ def explained(work_dir: str) -> Iterator[None]:
 
 def _explain(error: Exception) -> str | None:
     text = str(error)
-    caught = _CAUGHT.match(text)
-    if caught:  # the traceback of the process is in the message; what it says at its end is what counts
-        return re.split(rf'\n(?:\w+\.)*{caught[1]}: ', text)[-1].strip()
+    said = from_worker(text)
+    if said is not None:
+        return said
     if isinstance(error, RuntimeError) and _DIED.match(text):
         how = re.search(r'is killed by signal: ([\w ]+?)\.', text)
         return (
@@ -60,6 +59,16 @@ def _explain(error: Exception) -> str | None:
         stated = error.strerror or os.strerror(error.errno)
         return stated if stated.endswith('.') else f'{stated}{where}.'
     return None
+
+
+def from_worker(text: str) -> str | None:
+    """Return the message of an error that torch brought over from a worker with its traceback; None if it is none."""
+    found = re.match(r'Caught (\w+) in ', text)
+    if not found or 'Original Traceback' not in text:
+        return None
+    name = found[1]
+    starts = list(re.finditer(rf'^(?:[\w.]+\.)?{name}(?:: |$)', text, flags=re.MULTILINE))
+    return text[starts[-1].end() :].strip() or name if starts else None
 
 
 def _last_checkpoint(work_dir: str) -> str:

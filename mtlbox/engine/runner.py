@@ -16,12 +16,13 @@ from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import convert_sync_batchnorm, is_model_wrapper
 from mmengine.optim import BaseOptimWrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop
 from torch import cuda, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from mtlbox.compat import ensure_torchvision
+from mtlbox.engine.building import CheckedBuilds
 from mtlbox.engine.checkpoint import CheckpointError, check_writable, load_weights, weights_of, write_checkpoint
 from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.failures import explained
@@ -46,7 +47,7 @@ def _for_users(record: LogRecord) -> bool:
 
 
 @RUNNERS.register_module()
-class MTLRunner(Runner):
+class MTLRunner(CheckedBuilds):
     """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed, must fit, and are not lost."""
 
     _resume: bool
@@ -127,7 +128,7 @@ class MTLRunner(Runner):
                 'rank': get_rank(),
                 'seed': seed,
             }
-        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        return CheckedBuilds.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Return the training loop; ``by_epoch`` in place of a type means ours."""

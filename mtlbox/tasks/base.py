@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 import cv2
 import numpy as np
 import torch
+from mmengine.structures import BaseDataElement
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtlbox.registry import TASKS
 
@@ -49,8 +50,12 @@ class Task:
     """Direction of the primary score."""
 
     def __init__(self, *, key: str) -> None:
-        if not key or '/' in key or '.' in key:
+        if not isinstance(key, str) or not key or '/' in key or '.' in key:
             raise ValueError(f"A task's key must be a non-empty name without '/' and '.', but is {key!r}.")
+        if key in _TAKEN:
+            raise ValueError(
+                f"A task's key cannot be {key!r}, which is {_TAKEN[key]}. Take another one, e.g. {key + '_map'!r}."
+            )
         self.key = key
 
     def __repr__(self) -> str:
@@ -184,6 +189,16 @@ class Task:
     def to_uint16(self, prediction: Array) -> Array:
         """Encode a prediction for a 16-bit PNG; by default values in 0..1 become 0..65535."""
         return np.round(np.clip(prediction, 0, 1) * 65535).astype(np.uint16)
+
+
+_TAKEN = {
+    **dict.fromkeys(dir(nn.ModuleDict()), "an attribute of torch's ModuleDict, in which the heads are kept"),
+    **dict.fromkeys(dir(BaseDataElement()), "an attribute of mmengine's data elements, in which the maps are kept"),
+    **dict.fromkeys(dir({}), 'a method of dicts, as configs are'),
+    'type': 'what names a component in a config',
+    'neck': "what the neck's own losses are logged under",
+}
+"""Names that no task can have, and why."""
 
 
 def _for_opencv(array: Array) -> Array:

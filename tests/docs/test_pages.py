@@ -59,6 +59,24 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
+def test_the_config_of_add_a_dataset_trains(tmp_path: Path) -> None:
+    page = ROOT / 'docs' / 'add_a_dataset.md'
+    writing, reading = (text for _, text in list(blocks(page, 'python'))[:2])
+    ((_, config),) = blocks(page, 'py')
+    base = './ctal_hrnet18_rooms.py'
+    assert base in config
+    (tmp_path / 'my_package.py').write_text(reading)
+    (tmp_path / 'pictures.py').write_text(config.replace(base, str(ROOT / 'configs' / 'ctal' / base)))
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join([str(tmp_path), str(ROOT)])}
+    for command in (['-c', writing], [str(ROOT / 'tools/train.py'), 'pictures.py', '--work-dir', 'run']):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / 'run' / 'result.json').is_file()
+
+
 @pytest.mark.parametrize('page', [*PAGES, *READMES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_that_is_not_run_compiles(page: Path) -> None:
     for line, text in blocks(page, 'py'):

@@ -204,6 +204,51 @@ def test_infer_overwrites_nothing(run: Path, images: Path, tmp_path: Path, capsy
     infer(run, images / 'a.png', tmp_path / 'out', '--overwrite')
 
 
+@pytest.mark.parametrize(
+    ('files', 'out', 'complaint'),
+    [
+        (['a.png'], '.', 'is the folder of the input'),
+        (['a.png', 'a_depth.png'], '../out', 'would both be written to'),
+        (['a.png', 'a.jpg'], '../out', 'would both be written to'),
+    ],
+)
+def test_infer_loses_nothing(
+    run: Path, images: Path, tmp_path: Path, files: list[str], out: str, complaint: str, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    for file in files:
+        (folder / file).write_bytes((images / 'a.png').read_bytes())
+    with pytest.raises(SystemExit):
+        infer(run, folder, folder / out, '--overwrite')
+    assert complaint in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == dict.fromkeys(
+        files, (images / 'a.png').read_bytes()
+    )
+    assert not (folder / out).is_dir() or sorted(p.name for p in (folder / out).iterdir()) in ([], sorted(files))
+
+
+def test_infer_does_not_write_through_links(
+    run: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    original = (images / 'a.png').read_bytes()
+    for name in ('in', 'out'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'out' / 'a.png').write_bytes(original)
+    (tmp_path / 'in' / 'a.png').symlink_to(tmp_path / 'out' / 'a.png')
+    with pytest.raises(SystemExit):
+        infer(run, tmp_path / 'in', tmp_path / 'out', '--overwrite')
+    assert 'is an input itself' in capsys.readouterr().err
+    assert (tmp_path / 'out' / 'a.png').read_bytes() == original
+
+
+@pytest.mark.parametrize('size', [['64'], ['64', '0'], ['a', 'b'], ['natve']])
+def test_infer_size(run: Path, images: Path, tmp_path: Path, size: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        infer(run, images / 'a.png', tmp_path / 'out', '--size', *size)
+    assert "--size must be two positive numbers of pixels, H W, or 'native'" in capsys.readouterr().err
+
+
 def truncated(folder: Path) -> Path:
     path = folder / 'broken.png'
     path.write_bytes((folder / 'a.png').read_bytes()[:200])

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.config import DictAction
 from torch import Tensor, nn
 
+from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.apis.complexity import count_complexity
 from mtlbox.config import load_config
 from mtlbox.registry import MODELS
@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--json', action='store_true', help='print JSON with plain numbers instead of a table')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help="settings that replace the config's"
+        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE', help="settings that replace the config's"
     )
     return parser.parse_args(argv)
 
@@ -44,17 +44,20 @@ def logits(model: nn.Module, images: Tensor) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Count and print."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    shape = args.shape or cfg.get('input_size')
-    if shape is None:
-        raise ValueError(f'{args.config} has no input_size; give the image size as --shape H W.')
-    model = MODELS.build(cfg.model)
-    height, width = shape
-    complexity = count_complexity(model, torch.empty(1, 3, height, width, device='meta'), forward=logits)
-    if args.json:
-        print(json.dumps(complexity.to_dict(), indent=2))
-    else:
-        print(args.config, complexity.to_text(), sep='\n')
+    with exit_on_user_error():
+        cfg = load_config(args.config, args.cfg_options, purpose='count')
+        shape = args.shape or cfg.get('input_size')
+        if shape is None:
+            raise ValueError(f'{args.config} has no input_size; give the image size as --shape H W.')
+        height, width = shape
+        if height < 1 or width < 1:
+            raise ValueError(f'--shape must be two positive numbers of pixels, H W, but is {height} {width}.')
+        model = MODELS.build(cfg.model)
+        complexity = count_complexity(model, torch.empty(1, 3, height, width, device='meta'), forward=logits)
+        if args.json:
+            print(json.dumps(complexity.to_dict(), indent=2))
+        else:
+            print(args.config, complexity.to_text(), sep='\n')
 
 
 if __name__ == '__main__':

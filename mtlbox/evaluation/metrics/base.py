@@ -12,6 +12,7 @@ from mmengine.structures import BaseDataElement
 
 from mtlbox.evaluation.protocols import Protocol, get_protocol
 from mtlbox.registry import did_you_mean
+from mtlbox.tasks import Task
 
 
 class TaskMetric(BaseMetric):
@@ -43,6 +44,12 @@ class TaskMetric(BaseMetric):
     protocol_class: ClassVar[type[Protocol]]
     """Kind of protocol that defines the scores."""
 
+    channels: ClassVar[int | None] = None
+    """Channels C of the maps that it reads; None for any number."""
+
+    of_classes: ClassVar[bool | None] = None
+    """Whether the maps hold class numbers, or else quantities; None for either."""
+
     def __init__(
         self,
         *,
@@ -56,6 +63,18 @@ class TaskMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix or task, collect_dir=collect_dir)
         self.task = task
         self.protocol: str = definition.name
+
+    @classmethod
+    def misfit(cls, task: Task) -> str:
+        """Say why the maps of ``task`` cannot be scored by this metric; return '' where they can."""
+        if cls.channels not in (None, task.gt_channels):
+            given = f'those of a {type(task).__name__} have {task.gt_channels}'
+            return f'it reads maps of {cls.channels} channels, and {given}.'
+        if cls.of_classes is not None and cls.of_classes == task.dtype.is_floating_point:
+            kinds = ('quantities', 'class numbers')
+            wanted, given = kinds[cls.of_classes], kinds[not cls.of_classes]
+            return f'it reads {wanted}, and the maps of a {type(task).__name__} hold {given}.'
+        return ''
 
     @abstractmethod
     def statistic(self, pred: Any, target: Any) -> np.ndarray:

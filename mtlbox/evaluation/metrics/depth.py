@@ -28,6 +28,8 @@ class DepthMetric(TaskMetric):
     higher_is_better: ClassVar[dict[str, bool]] = {'rmse': False, 'absErr': False, 'relErr': False}
     unit: ClassVar[dict[str, str]] = {'rmse': 'm', 'absErr': 'm', 'relErr': ''}
     protocol_class = DepthProtocol
+    channels = 1
+    of_classes = False
 
     @property
     def statistic_shape(self) -> tuple[int, ...]:

@@ -41,6 +41,8 @@ class NormalsMetric(TaskMetric):
         '30': '%',
     }
     protocol_class = NormalsProtocol
+    channels = 3
+    of_classes = False
 
     @property
     def statistic_shape(self) -> tuple[int, ...]:

@@ -30,6 +30,8 @@ class SegMetric(TaskMetric):
     higher_is_better: ClassVar[dict[str, bool]] = {'mIoU': True, 'pixAcc': True}
     unit: ClassVar[dict[str, str]] = {'mIoU': '%', 'pixAcc': '%'}
     protocol_class = SegProtocol
+    channels = 1
+    of_classes = True
 
     def __init__(
         self,
