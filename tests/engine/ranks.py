@@ -6,6 +6,7 @@ spawned process could import it, so this is a file of its own.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 import socket
@@ -182,16 +183,26 @@ def live_batch_norm(folder: Path) -> Any:
 
 def fsdp(folder: Path) -> Any:
     """Train one epoch, resume for another."""
-    cfg = config(folder, 'fsdp')
+    wrapper = dict(type='FSDP')
+    return train_in_two_parts(config(folder, 'fsdp'), wrapper, wrapper)
+
+
+def fsdp_from_plain(folder: Path) -> Any:
+    """Train one epoch without FSDP, resume for another with it."""
+    return train_in_two_parts(config(folder, 'fsdp_from_plain'), None, dict(type='FSDP'))
+
+
+def train_in_two_parts(cfg: Config, *wrappers: dict | None) -> dict[str, Any]:
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
-    if get_world_size() > 1:
-        cfg.model_wrapper_cfg = dict(type='FSDP')
-    cfg.train_cfg.max_epochs = 1
-    first = train(cfg)
-    cfg.train_cfg.max_epochs = 2
-    cfg.resume, cfg.experiment_name = True, f'{cfg.experiment_name}-resumed'
-    second = train(cfg)
-    return {'state': second['state'], 'steps': first['steps'] + second['steps']}
+    steps: list[dict[str, float]] = []
+    for epoch, wrapper in enumerate(wrappers, start=1):
+        part = copy.deepcopy(cfg)
+        part.model_wrapper_cfg = wrapper
+        part.train_cfg.max_epochs, part.resume = epoch, epoch > 1
+        part.experiment_name = f'{cfg.experiment_name}-{epoch}'
+        result = train(part)
+        steps += result['steps']
+    return {'state': result['state'], 'steps': steps}
 
 
 def poisoned(folder: Path) -> Any:
@@ -219,7 +230,8 @@ def poisoned(folder: Path) -> Any:
 
 
 SCENARIOS: dict[str, Callable[[Path], Any]] = {
-    scenario.__name__: scenario for scenario in (group_norm, norm_eval, one_sided, live_batch_norm, fsdp, poisoned)
+    scenario.__name__: scenario
+    for scenario in (group_norm, norm_eval, one_sided, live_batch_norm, fsdp, fsdp_from_plain, poisoned)
 }
 
 

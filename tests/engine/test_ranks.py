@@ -98,8 +98,9 @@ def test_live_batch_norm_keeps_replicas_and_scores_equal(outcomes: Outcomes, tmp
     assert scores == pytest.approx(first['scores'], rel=1e-5)
 
 
-def test_fsdp_trains_saves_and_resumes_to_the_weights_of_a_plain_run(outcomes: Outcomes) -> None:
-    plain, (first, second) = outcomes.of('group_norm')[0], outcomes.of('fsdp')
+@pytest.mark.parametrize('name', ['fsdp', 'fsdp_from_plain'])
+def test_fsdp_trains_saves_and_resumes_to_the_weights_of_a_plain_run(outcomes: Outcomes, name: str) -> None:
+    plain, (first, second) = outcomes.of('group_norm')[0], outcomes.of(name)
     assert len(first['steps']) == 6
     for sharded, step in zip(first['steps'], plain['steps']):
         assert sharded == pytest.approx(step, rel=1e-5, abs=1e-5)
