@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,24 +32,34 @@ def explained(work_dir: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _DIED.match(str(error)) and threading.current_thread() is threading.main_thread():
+        died = _worker_died(error)
+        if died and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises the same again, anywhere
-        message = _explain(error)
+        message = _explain(error, died)
         if message is None:
             raise
         whole = f'{message}{_last_checkpoint(work_dir)}'
+        if died:
+            raise ChildProcessError(whole) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, whole) from error
-        kind = ChildProcessError if _DIED.match(str(error)) else type(error)
-        raise kind(whole) from error
+        raise type(error)(whole) from error
 
 
-def _explain(error: Exception) -> str | None:
+def _worker_died(error: Exception) -> bool:
+    """Say whether a data-loading process died: by torch's word, or by the connection that broke under it."""
+    if isinstance(error, RuntimeError):
+        return _DIED.match(str(error)) is not None
+    modules = (frame.f_globals.get('__name__') for frame, _ in traceback.walk_tb(error.__traceback__))
+    return isinstance(error, (ConnectionError, EOFError)) and 'torch.utils.data.dataloader' in modules
+
+
+def _explain(error: Exception, died: bool) -> str | None:
     text = str(error)
     said = from_worker(text)
     if said is not None:
         return said
-    if isinstance(error, RuntimeError) and _DIED.match(text):
+    if died:
         how = re.search(r'is killed by signal: ([\w ]+?)\.', text)
         return (
             f'A data-loading process died{f" ({how[1]})" if how else ""}. Mostly the machine ran out of memory: '

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,15 @@ def read(folder: Path, kind: str, workers: int = 1) -> None:
 
 
 def test_killed_worker(tmp_path: Path) -> None:
+    """In a process of its own: torch's handler raises wherever the main thread is, the test runner's code included."""
     (tmp_path / 'last_checkpoint').write_text('run/epoch_3.pth')
-    started = time.monotonic()
-    with pytest.raises(ChildProcessError) as caught:
-        read(tmp_path, 'killed')
-    assert time.monotonic() - started < 30
-    message = str(caught.value)
-    assert message.startswith('A data-loading process died') and '\n' not in message
+    code = (
+        f'import runpy; runpy.run_path({__file__!r})["read"](__import__("pathlib").Path({str(tmp_path)!r}), "killed")'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    message = done.stderr.rstrip().splitlines()[-1]
+    assert message.startswith('ChildProcessError: A data-loading process died')
     assert message.endswith('The last checkpoint is run/epoch_3.pth; go on from it with --resume.')
 
 
