@@ -35,7 +35,8 @@ def exit_on_user_error() -> Iterator[None]:
         if os.environ.get('MTLBOX_TRACEBACK'):
             raise
         runner = runner_of(error)
-        after_bar = '' if runner is None else '\n'  # the cursor may stand at the end of the progress bar
+        bar_is_open = any(getattr(hook, 'is_open', False) for hook in getattr(runner, 'hooks', ()))
+        after_bar = '\n' if bar_is_open else ''
         print(f'{after_bar}error: {explain(error)}', file=sys.stderr)
         if not isinstance(error, _USERS) and has_trained(runner):
             traceback.print_exc()

@@ -106,7 +106,7 @@ def test_is_legal(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ('text', 'near'),
     [
-        ("train_cfg = dict(type='EpochTrainLoop')", "'EpochBasedTrainLoop' (in mmengine.runner.loops)"),
+        ("train_cfg = dict(type='EpochTrainLoop')", "'EpochBasedTrainLoop' (in mtlbox.engine.loops)"),
         ("optim_wrapper = dict(optimizer=dict(type='AdmW'))", "'AdamW' (in torch.optim"),
         ("param_scheduler = [dict(type='CosineLR')]", "'CosineAnnealingLR' (in mmengine.optim"),
         ("custom_hooks = [dict(type='IterTimeHook')]", "'IterTimerHook' (in mmengine.hooks"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 from mtlbox import compat
 from mtlbox.apis import exit_on_user_error
@@ -18,6 +20,7 @@ from mtlbox.config import load_config
 from mtlbox.datasets import NYUv2
 from mtlbox.engine.checkpoint import load_weights
 from mtlbox.engine.dist import init_dist
+from mtlbox.engine.runner import MTLRunner
 from mtlbox.models.layers import CrossTaskAffinity
 from mtlbox.registry import BACKBONES, MODELS
 from mtlbox.tasks import SemSeg
@@ -35,7 +38,7 @@ def words(text: str) -> str:
 def is_quoted(message: str) -> bool:
     """Whether a block of the page is ``message``, where ``...`` on the page stands for anything."""
     for block in re.findall(r'^```text\n(.*?)^```$', PAGE.read_text(), flags=re.MULTILINE | re.DOTALL):
-        quoted = re.sub(r'^(error|\w+Error): ', '', words(block))
+        quoted = re.sub(r'^error: (CONFIG: [\w.]+: (\w+Error: )?)?', '', words(block))
         if re.fullmatch(re.escape(quoted).replace(re.escape('...'), '.+'), words(message)):
             return True
     return False
@@ -43,6 +46,22 @@ def is_quoted(message: str) -> bool:
 
 def options(**values: Any) -> Callable[[], Any]:
     return lambda: load_config(ROOMS, {key.replace('__', '.'): value for key, value in values.items()})
+
+
+def appended(text: str) -> Callable[[], Any]:
+    def load() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, 'exp.py')
+            path.write_text(f"_base_ = '{ROOT / ROOMS}'\n{text}\n")
+            load_config(path)
+
+    return load
+
+
+def too_few() -> None:
+    loader = load_config(ROOMS, {'train_dataloader.dataset.length': 4, 'train_dataloader.batch_size': 64})
+    init_default_scope('mtlbox')
+    MTLRunner.build_dataloader(loader.train_dataloader)
 
 
 def affinity(size: tuple[int, int]) -> CrossTaskAffinity:
@@ -68,6 +87,13 @@ PROVOKED: dict[str, Callable[[], Any]] = {
     'not registered': options(model__neck__type='CTLA'),
     'another role': options(model__neck__type='HRNet'),
     'unknown argument': options(model__neck__type='PyramidConcat'),
+    'another type': options(model__neck__gamma='much'),
+    'top level': appended('optimizer = dict(lr=1)'),
+    'no labels': appended("train_dataloader = dict(dataset=dict(labels=['depth', 'normals']))"),
+    'other tasks': appended(
+        "tasks = dict(_delete_=True, depth=dict(type='Depth'))\nval_dataloader = dict(dataset=dict(tasks=tasks))"
+    ),
+    'too few': too_few,
     'new key': options(model__neck__gama=0.1),
     'helper variable': options(input_size=(64, 96)),
     'image size': lambda: affinity((24, 32))({'semseg': torch.zeros(1, 4, 16, 24)}),

@@ -14,6 +14,7 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = """
 tasks = dict(semseg=dict(type='SemSeg', num_classes=13), depth=dict(type='Depth'))
 train_dataloader = dict(
+    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='RepeatDataset',
         times=3,
@@ -26,7 +27,10 @@ train_dataloader = dict(
         ),
     ),
 )
-val_dataloader = dict(dataset=dict(type='NYUv2', data_root={root!r}, split='val', tasks=tasks))
+val_dataloader = dict(
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='NYUv2', data_root={root!r}, split='val', tasks=tasks),
+)
 """
 
 

@@ -33,6 +33,11 @@ class ProgressHook(Hook):
         self.bar, self.seconds = bar, seconds
         self._bar: Any = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the bar is drawn, so that the cursor may stand at its end."""
+        return self._bar is not None
+
     def before_train(self, runner: Runner) -> None:
         """Open the bar."""
         if self.bar and is_main_process():
@@ -63,6 +68,7 @@ class ProgressHook(Hook):
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
 
 
 def _memory_mb() -> float:
