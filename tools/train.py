@@ -15,6 +15,7 @@ from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
 from mtlbox.engine.optim import AMP_DTYPES
+from mtlbox.engine.stop import hold_back
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -75,4 +76,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
+    hold_back()
     sys.exit(main())

@@ -20,6 +20,15 @@ WORKER_SECONDS = 20
 """How long a data-loading process lives on after SIGTERM, so that the training reaches its next checkpoint."""
 
 
+def hold_back() -> None:
+    """Let SIGUSR1 wait from now on until a training can take it, and have no effect after one.
+
+    For a program that trains: by default the signal ends a process, which a job near its time limit may be told while
+    it is still starting up, or has just finished.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
+
 class Stopped(SystemExit):
     """A training that was asked to stop and did so at a checkpoint; ends the program with :data:`EXIT_CODE`."""
 
@@ -40,15 +49,19 @@ class StopRequest:
     def __init__(self) -> None:
         self._caught = 0
         self._previous: dict[int, Any] = {}
+        self._blocked: set[Any] = set()
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._remember) for number in SIGNALS}
+            self._blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._previous:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -29,6 +31,20 @@ def test_request_remembers_and_gives_back(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         assert request.agreed() == number.name
     assert signal.getsignal(number) is before
+
+
+def test_held_back_signal_waits_for_the_training_and_is_lost_after_it() -> None:
+    code = """
+import os, signal
+from mtlbox.engine.stop import StopRequest, hold_back
+hold_back()
+os.kill(os.getpid(), signal.SIGUSR1)
+with StopRequest() as request:
+    print(request.agreed())
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, 'SIGUSR1\n'), done.stderr
 
 
 def test_request_in_another_thread_leaves_handlers_alone() -> None:
