@@ -16,7 +16,7 @@ help:
 $(VENV)/.runtime: requirements/lock.txt requirements/runtime.txt requirements/mmcv.txt setup.py tools/preflight.py
 	$(PYTHON) tools/preflight.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python tools/preflight.py --step "installing the locked packages (about 1.5 GB)"
+	$(BIN)/python tools/preflight.py --step "installing the locked packages (1.6 GB on disk with a CPU build of torch, 5.5 GB with a CUDA build)"
 	$(PIP) --upgrade pip 'setuptools<81' wheel
 	$(PIP) -r requirements/runtime.txt -r requirements/mmcv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

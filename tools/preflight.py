@@ -19,7 +19,7 @@ LIBRARIES = {  # what opencv-python loads: (soname, Debian's package, Fedora's p
     'libGL.so.1': ('libgl1', 'mesa-libGL'),
     'libgthread-2.0.so.0': ('libglib2.0-0', 'glib2'),
 }
-FREE_GB = 4
+FREE_GB = 8
 
 
 def check_machine() -> list[str]:
