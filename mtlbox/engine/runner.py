@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_rank, is_main_process
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import convert_sync_batchnorm, is_model_wrapper
 from mmengine.optim import BaseOptimWrapper
 from mmengine.runner import BaseLoop
@@ -50,6 +50,7 @@ def _for_users(record: LogRecord) -> bool:
 class MTLRunner(CheckedBuilds):
     """mmengine's Runner with gloo on CPUs, and checkpoints that are never executed, must fit, and are not lost."""
 
+    _timestamp: str
     _resume: bool
     _has_loaded: bool
     _progress: dict[str, Any] | None = None
@@ -75,6 +76,10 @@ class MTLRunner(CheckedBuilds):
         if self.distributed:
             init_dist(self._launcher, timeout=env_cfg.get('dist_cfg', {}).get('timeout', TIMEOUT))
         super().setup_env(env_cfg)
+        started, count = self._timestamp, 0
+        while any(name.endswith(self._timestamp) for name in MessageHub._instance_dict):
+            count += 1  # logger, visualizer and message hub are found by name: a second run in a second must not share
+            self._timestamp = f'{started}_{count}'
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for DDP, on CPUs without device ids, or by ``model_wrapper_cfg``, e.g. ``dict(type='FSDP')``.

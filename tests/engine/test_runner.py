@@ -112,3 +112,11 @@ class TestFSDP:
     def test_one_process_trains_without_it(self, cfg: Config) -> None:
         cfg.model_wrapper_cfg = dict(type='FSDP')
         assert not isinstance(build_runner(cfg).model, FSDP)
+
+
+def test_runs_that_start_in_one_second_share_nothing(cfg: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('mmengine.runner.runner.time.time', lambda: 1_700_000_000.0)
+    one, other = build_runner(cfg), build_runner(cfg)
+    assert one.experiment_name != other.experiment_name
+    assert one.message_hub is not other.message_hub and one.logger is not other.logger
+    assert Path(one.log_dir) != Path(other.log_dir)
