@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 from mtlbox import compat
 from mtlbox.apis import exit_on_user_error
@@ -59,6 +60,7 @@ def appended(text: str) -> Callable[[], Any]:
 
 def too_few() -> None:
     loader = load_config(ROOMS, {'train_dataloader.dataset.length': 4, 'train_dataloader.batch_size': 64})
+    init_default_scope('mtlbox')
     MTLRunner.build_dataloader(loader.train_dataloader)
 
 
