@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.error import URLError
 
-from mtlbox.apis.places import frames_of, from_worker, has_trained, places_of, runner_of, was_building
+from mtlbox.apis.places import frames_of, from_worker, has_trained, places_of, runner_of, was_building, was_looping
 from mtlbox.config import ConfigError
 from mtlbox.engine.checkpoint import CheckpointError
 from mtlbox.registry import UnknownComponentError
@@ -33,7 +33,7 @@ def exit_on_user_error() -> Iterator[None]:
         if os.environ.get('MTLBOX_TRACEBACK'):
             raise
         runner = runner_of(error)
-        after_bar = '' if runner is None else '\n'  # the cursor may stand at the end of the progress bar
+        after_bar = '\n' if was_looping(error) else ''  # the cursor may stand at the end of the progress bar
         print(f'{after_bar}error: {explain(error)}', file=sys.stderr)
         if not isinstance(error, _USERS) and has_trained(runner):
             traceback.print_exc()

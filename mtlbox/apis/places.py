@@ -35,6 +35,12 @@ def has_trained(runner: Runner | None) -> bool:
     return isinstance(loop, BaseLoop) and loop.iter > 0
 
 
+def was_looping(error: BaseException) -> bool:
+    """Say whether a training, validation or test was under way."""
+    frames = frames_of(error)
+    return any(frame.f_code.co_name == 'run' and isinstance(frame.f_locals.get('self'), BaseLoop) for frame in frames)
+
+
 def was_building(error: BaseException) -> bool:
     """Say whether a component was being built."""
     return _component(frames_of(error)) is not None

@@ -107,7 +107,6 @@ _PLAIN: dict[str, Arguments] = {
     },
 }
 """The keys of dicts that are no components."""
-_NEEDED = {f'{split}_dataloader': ('dataset', 'sampler') for split in ('train', 'val', 'test')}
 _TOP_LEVEL = {**arguments_of(Runner), 'work_dir': str | None}
 _DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
@@ -171,9 +170,6 @@ def _check_plain(where: str, config: Any, kind: str) -> None:
     if not isinstance(config, Mapping):
         raise ConfigError(f'{where} must be a dict, but is {config!r}.')
     _check_arguments(where, config, _PLAIN[kind])
-    for key in _NEEDED.get(kind, ()):
-        if config.get(key) is None:
-            raise ConfigError(f'{where} has no {key!r}.{did_you_mean(key, map(str, config))}')
     _check_below(where, config, None)
 
 
