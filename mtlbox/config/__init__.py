@@ -92,6 +92,10 @@ def require_sections(cfg: Config, name: str, keys: tuple[str, ...]) -> None:
             there = [key for key in group if key not in missing]
             beside = f' beside {", ".join(there)}' if there else ''
             raise ConfigError(f'{name} has no {missing[0]!r}{beside}.{did_you_mean(missing[0], set(cfg) - set(group))}')
+        for loader in (key for key in group if key.endswith('_dataloader') and cfg.get(key) is not None):
+            for part in ('dataset', 'sampler'):
+                if cfg[loader].get(part) is None:
+                    raise ConfigError(f'{name}: {loader} has no {part!r}.{did_you_mean(part, map(str, cfg[loader]))}')
 
 
 def config_hash(cfg: Config) -> str:

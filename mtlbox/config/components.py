@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mtlbox import registry as registries
 from mtlbox.config.errors import ConfigError
-from mtlbox.config.values import Arguments, arguments_of, expected, fits
+from mtlbox.config.values import Arguments, arguments_of, expected, fits, known_arguments
 from mtlbox.registry import Registry, did_you_mean, nearest
 
 
@@ -80,7 +80,7 @@ _PARTS: dict[str, Part] = {
 }
 """What stands under a key inside a section; components under other keys are taken for those of the key above."""
 _DATALOADER: Arguments = {
-    **(arguments_of(DataLoader) or {}),
+    **arguments_of(DataLoader),
     **dict.fromkeys(('dataset', 'sampler'), Any),
     **dict.fromkeys(('batch_size', 'num_batch_per_epoch', 'prefetch_factor'), int | None),
     **dict.fromkeys(('drop_last', 'pin_memory', 'persistent_workers'), bool),
@@ -89,8 +89,8 @@ _DATALOADER: Arguments = {
     'disable_subprocess_warning': bool,
 }
 _MULTIPLIERS = ('bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult')
-_RANDOMNESS = {key: hint for key, hint in (arguments_of(Runner.set_randomness) or {}).items() if key != 'self'}
-_PROCESSES = {key: hint for key, hint in (arguments_of(set_multi_processing) or {}).items() if key != 'distributed'}
+_RANDOMNESS = {key: hint for key, hint in arguments_of(Runner.set_randomness).items() if key != 'self'}
+_PROCESSES = {key: hint for key, hint in arguments_of(set_multi_processing).items() if key != 'distributed'}
 _PLAIN: dict[str, Arguments] = {
     'train_dataloader': _DATALOADER,
     'val_dataloader': _DATALOADER,
@@ -99,7 +99,7 @@ _PLAIN: dict[str, Arguments] = {
     'env_cfg': {'cudnn_benchmark': bool, 'mp_cfg': dict, 'dist_cfg': dict, 'resource_limit': int},
     'mp_cfg': _PROCESSES,
     'auto_scale_lr': {'enable': bool, 'base_batch_size': int},
-    'custom_imports': arguments_of(import_modules_from_strings) or {},
+    'custom_imports': arguments_of(import_modules_from_strings),
     'paramwise_cfg': {
         **dict.fromkeys((*_MULTIPLIERS, 'dcn_offset_lr_mult'), float | None),
         'custom_keys': dict,
@@ -107,8 +107,7 @@ _PLAIN: dict[str, Arguments] = {
     },
 }
 """The keys of dicts that are no components."""
-_NEEDED = {f'{split}_dataloader': ('dataset', 'sampler') for split in ('train', 'val', 'test')}
-_TOP_LEVEL = {**(arguments_of(Runner) or {}), 'work_dir': str | None}
+_TOP_LEVEL = {**arguments_of(Runner), 'work_dir': str | None}
 _DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
@@ -171,9 +170,6 @@ def _check_plain(where: str, config: Any, kind: str) -> None:
     if not isinstance(config, Mapping):
         raise ConfigError(f'{where} must be a dict, but is {config!r}.')
     _check_arguments(where, config, _PLAIN[kind])
-    for key in _NEEDED.get(kind, ()):
-        if config.get(key) is None:
-            raise ConfigError(f'{where} has no {key!r}.{did_you_mean(key, map(str, config))}')
     _check_below(where, config, None)
 
 
@@ -248,11 +244,14 @@ def _check_component(where: str, config: Mapping, part: Part) -> None:
         if config.get(key) is None:
             raise ConfigError(f'{where} has no {key!r}.{did_you_mean(key, map(str, config))}')
     is_foreign = kind.partition('.')[0] in registries.FOREIGN_PACKAGES
-    arguments = arguments_of(component)
-    if arguments is not None:
-        if is_foreign:
-            arguments = dict.fromkeys(arguments, Any)
-        _check_arguments(where, config, {**arguments, **part.added}, kind)
+    arguments, takes_others = known_arguments(component)
+    if is_foreign:
+        arguments = dict.fromkeys(arguments, Any)
+    arguments = {**arguments, **part.added}
+    if takes_others:  # what is spelt nearly like a known one is a mistake all the same
+        others = [key for key in config if key not in arguments and not nearest(str(key), arguments, cutoff=0.8)]
+        arguments.update(dict.fromkeys(others, Any))
+    _check_arguments(where, config, arguments, kind)
     if not is_foreign:
         _check_below(where, config, registry)
 
@@ -262,7 +261,7 @@ def _check_clip_grad(where: str, config: Mapping) -> None:
     kind = config.get('type', 'norm')
     if kind not in kinds:
         raise ConfigError(f"{where}.type must be 'norm' or 'value', but is {kind!r}.")
-    accepted = {key: Any for key in arguments_of(kinds[kind]) or {} if key != 'parameters'}
+    accepted = {key: Any for key in arguments_of(kinds[kind]) if key != 'parameters'}
     number = {'max_norm': float, 'clip_value': float, 'norm_type': float}
     _check_arguments(where, config, {key: number.get(key, hint) for key, hint in accepted.items()}, f'{kind!r}')
 

@@ -20,10 +20,15 @@ _WORDS: dict[Any, str] = {
 }
 
 
-def arguments_of(component: Any) -> Arguments | None:
-    """Return the arguments of a class or function, those included that a class passes on; None if any goes."""
+def arguments_of(component: Any) -> Arguments:
+    """Return the arguments of a class or function, those included that a class passes on."""
+    return known_arguments(component)[0]
+
+
+def known_arguments(component: Any) -> tuple[Arguments, bool]:
+    """Return the arguments of a class or function, and whether it may take others as well."""
     if not inspect.isclass(component):
-        return _parameters(component)[0] if callable(component) and not _parameters(component)[1] else None
+        return _parameters(component) if callable(component) else ({}, True)
     arguments: Arguments = {}
     for cls in component.__mro__:
         if '__init__' not in vars(cls):
@@ -31,11 +36,11 @@ def arguments_of(component: Any) -> Arguments | None:
         try:
             own, passes_on = _parameters(cls.__init__)
         except ValueError:
-            return None
+            break
         arguments = {**own, **arguments}
         if not passes_on:
-            return arguments
-    return None
+            return arguments, False
+    return arguments, True
 
 
 def _parameters(function: Callable) -> tuple[Arguments, bool]:

@@ -50,8 +50,13 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
             training: Whether the maps are padded with the images. At test time labels keep the image's own size.
 
         Raises:
-            ValueError: In training, a map and its image differ in size.
+            ValueError: The samples are not packed, or, in training, a map and its image differ in size.
         """
+        if 'inputs' not in data:
+            raise ValueError(
+                f"A batch must have 'inputs' and 'data_samples', but has {', '.join(data)}: its pipeline "
+                'must end with PackMultiTaskInputs.'
+            )
         data = self.cast_data(data)
         images = list(data['inputs'])
         samples: list[MTLDataSample] | None = data.get('data_samples')

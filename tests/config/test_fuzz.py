@@ -115,7 +115,7 @@ def complaint(cfg: dict[str, Any], what: str, where: Keys, folder: Path, capsys:
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(('error: ', 'Traceback'))]
     if code == 0:
         return 'a misspelt key is passed over in silence' if what.startswith('rename') else None
-    if code != 2 or not lines or lines[0].startswith('Traceback'):
+    if code not in (1, 2) or not lines or lines[0].startswith('Traceback'):
         return f'exit code {code}, first line {lines[:1]}'
     if not any(str(name) in lines[0] for name in ('mutant', *where) if isinstance(name, str)):
         return f'neither the file nor the key is named: {lines[0]}'

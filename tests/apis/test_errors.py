@@ -1,0 +1,94 @@
+"""What a user reads when something goes wrong."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from mtlbox.apis import CfgOptions, exit_on_user_error
+from mtlbox.config import load_config
+from mtlbox.engine import build_runner
+from mtlbox.engine.failures import from_worker
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ROOT / 'configs/ctal/ctal_hrnet18_rooms.py'
+
+
+class Bad(Dataset):
+    """Its samples cannot be read."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> int:
+        raise ValueError('data/7.npy: the map holds [13]\nError: of two lines')
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('MTLBOX_TRACEBACK', raising=False)
+
+
+def test_a_workers_traceback_is_left_out(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught, exit_on_user_error():
+        next(iter(DataLoader(Bad(), num_workers=1)))
+    assert caught.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith('data/7.npy: the map holds [13]') and lines[1] == 'Error: of two lines'
+    assert 'Traceback' not in ''.join(lines)
+
+
+def test_other_messages_are_no_workers() -> None:
+    assert from_worker('Caught in a trap') is None
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'complaint'),
+    [
+        ('optim_wrapper.optimizer.lr', -1, 'optim_wrapper.optimizer: ValueError: Invalid learning rate: -1'),
+        ('model.neck.gamma', 5, 'model.neck: gamma: expected a number from 0 to 1, got 5'),
+        ('train_cfg.max_epochs', 0, 'train_cfg: max_epochs must be at least 1, but is 0'),
+        ('train_dataloader.batch_size', 20000, 'train_dataloader: RoomsDataset'),
+        ('model.heads.in_channels', 100, 'model.heads: RuntimeError: Given groups=1'),
+        ('train_dataloader.dataset.length', None, 'train_dataloader.dataset.length of RoomsDataset must be'),
+    ],
+)
+def test_the_place_in_the_config_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture, option: str, value: object, complaint: str
+) -> None:
+    small = {'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False, 'custom_hooks': []}
+    with pytest.raises(SystemExit), exit_on_user_error():
+        cfg = load_config(ROOMS, {**small, option: value}, purpose='train')
+        cfg.work_dir = str(tmp_path / option)
+        cfg.experiment_name = option
+        build_runner(cfg).train()
+    line = next(line for line in capsys.readouterr().err.splitlines() if line.startswith('error: '))
+    assert complaint in line
+    assert str(ROOMS) in line or 'max_epochs' in option
+
+
+@pytest.mark.parametrize('text', ['model', '=1', 'model.neck=[1,(2]', 'a=(1'])
+def test_options_of_another_form(text: str, capsys: pytest.CaptureFixture) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(['--cfg-options', text])
+    assert caught.value.code == 2
+    assert '--cfg-options: ' in capsys.readouterr().err
+    assert parser.parse_args(['--cfg-options', 'a=1', 'b=[x,2]']).cfg_options == {'a': 1, 'b': ['x', 2]}
+
+
+@pytest.mark.parametrize(('shape', 'complaint'), [(('0', '64'), '--shape must be'), (('40', '40'), 'feature map')])
+def test_shapes_that_cannot_be_counted(shape: tuple[str, str], complaint: str, capsys: pytest.CaptureFixture) -> None:
+    path = ROOT / 'tools/analysis_tools/get_complexity.py'
+    spec = importlib.util.spec_from_file_location('get_complexity', path)
+    assert spec and spec.loader
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    with pytest.raises(SystemExit), exit_on_user_error():
+        tool.main([str(ROOMS), '--shape', *shape])
+    assert complaint in capsys.readouterr().err
