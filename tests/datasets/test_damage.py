@@ -15,7 +15,7 @@ from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.layouts.replica import write_replica
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
-ROUNDS = int(os.environ.get('MTLBOX_FUZZ', '40'))
+ROUNDS = int(os.environ.get('MTLBOX_FUZZ', '16'))
 FOLDERS = ('image', 'label', 'depth', 'normal')
 
 
