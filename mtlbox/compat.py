@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch.utils import _pytree, flop_counter
 
 _NMS_MISSING = 'operator torchvision::nms does not exist'
 _schemas: list[torch.library.Library] = []  # a library is unregistered when it is collected
@@ -45,3 +48,26 @@ def ensure_torchvision() -> None:
             'Install the torchvision built for it to get them back.',
             torch.__version__,
         )
+
+
+def flop_formulas() -> dict[Any, Callable[..., int]]:
+    """Return torch's formulas for floating point operations: by operator, of its arguments and ``out_val``."""
+    if hasattr(flop_counter, 'flop_registry'):
+        return dict(flop_counter.flop_registry)
+    # torch 2.1 has them under another name, and they take shapes
+
+    def of_shapes(formula: Callable[..., int]) -> Callable[..., int]:
+        def of_tensors(*args: Any, out_val: Any = None, **kwargs: Any) -> int:
+            args, kwargs, shape = _pytree.tree_map(flop_counter.get_shape, (args, kwargs, out_val))
+            return formula(*args, **kwargs, out_shape=shape)
+
+        return of_tensors
+
+    return {operator: of_shapes(formula) for operator, formula in vars(flop_counter)['flop_mapping'].items()}
+
+
+def is_compiling() -> bool:
+    """Say whether ``torch.compile`` is tracing what runs; a public name since torch 2.3."""
+    if hasattr(torch.compiler, 'is_compiling'):
+        return torch.compiler.is_compiling()
+    return importlib.import_module('torch._dynamo').is_compiling()

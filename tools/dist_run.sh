@@ -15,7 +15,7 @@ if [ -z "${NNODES:-}" ] && [ -n "${SLURM_STEP_NUM_NODES:-}" ]; then
         exit 2
     fi
     NNODES=$SLURM_STEP_NUM_NODES NODE_RANK=$SLURM_NODEID
-    [ -n "${MASTER_ADDR:-}" ] || MASTER_ADDR=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1)
+    [ -n "${MASTER_ADDR:-}" ] || MASTER_ADDR=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | sed -n 1p)
 elif [ -z "${NNODES:-}" ] && [ "${SLURM_NNODES:-1}" -gt 1 ]; then
     echo "error: the allocation has $SLURM_NNODES nodes; $advice (or set NNODES=1 to use this one only)" >&2
     exit 2

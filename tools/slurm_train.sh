@@ -19,7 +19,7 @@ while :; do
         exec scontrol requeue "$SLURM_JOB_ID"
     fi
     sleep "${RESUBMIT_SECONDS:-5}" # until Slurm knows how the job ended
-    state=$(squeue --states=all --user="$(id -un)" --name="$2" --sort=-i --noheader --format=%T | head -n 1)
+    state=$(squeue --states=all --user="$(id -un)" --name="$2" --sort=-i --noheader --format=%T | sed -n 1p)
     if [ "$state" = CANCELLED ]; then
         echo "slurm_train.sh: stopped at a checkpoint by scancel; go on with --resume" >&2
         exit 75

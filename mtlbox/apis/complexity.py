@@ -27,7 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+
+from mtlbox.compat import flop_formulas
 
 WHAT_IS_COUNTED = (
     'MACs are those of convolutions and matrix products, in one forward pass in evaluation mode; all else counts 0. '
@@ -37,6 +38,7 @@ WHAT_IS_COUNTED = (
 _OUTSIDE = '(elsewhere)'
 
 _aten = torch.ops.aten
+_TORCHS = flop_formulas()
 
 
 def _vector_flops(a: Tensor, b: Tensor, *_: Any, **__: Any) -> int:
@@ -79,7 +81,7 @@ _FUSED_ATTENTION = [
     if hasattr(_aten, name)
 ]
 _FORMULAS: dict[Any, Callable[..., int]] = {
-    **flop_registry,
+    **_TORCHS,
     _aten.mv: _vector_flops,
     _aten.dot: _vector_flops,
     _aten.vdot: _vector_flops,
@@ -87,8 +89,8 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     _aten.addmv_: _added_vector_flops,
     _aten.addbmm: _added_batch_flops,
     _aten.addbmm_: _added_batch_flops,
-    _aten.addmm_: flop_registry[_aten.addmm],
-    _aten.baddbmm_: flop_registry[_aten.baddbmm],
+    _aten.addmm_: _TORCHS[_aten.addmm],
+    _aten.baddbmm_: _TORCHS[_aten.baddbmm],
     _aten.convolution_backward: _convolution_backward_flops,
     **dict.fromkeys(_FUSED_ATTENTION, _attention_flops),
 }

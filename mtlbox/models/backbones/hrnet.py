@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from mtlbox.compat import is_compiling
 from mtlbox.registry import BACKBONES, did_you_mean
 
 UPSAMPLE_MODES = ('bilinear', 'nearest')
@@ -170,7 +170,7 @@ class _Block(nn.Module):
         """Map ``(B, in_channels, H, W)`` to ``(B, channels * expansion, H, W)``."""
         if not (self.with_cp and x.requires_grad):
             return self._forward(x)
-        if torch.compiler.is_compiling():  # a compiled graph takes no context of its own
+        if is_compiling():  # a compiled graph takes no context of its own
             return checkpoint(self._forward, x, use_reentrant=False)
         return checkpoint(self._forward, x, use_reentrant=False, context_fn=self._contexts)
 
