@@ -80,7 +80,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     except CheckpointError:
         raise
     except pickle.UnpicklingError as error:
-        culprit = re.search(r'GLOBAL (\S+)', str(error))
+        culprit = re.search(r'(?:GLOBAL|Unsupported class) (\S+)', str(error))
         raise CheckpointError(
             f'{path} is refused: it holds more than tensors and plain values'
             f'{f" ({culprit[1]})" if culprit else ""}, or is no checkpoint.'
