@@ -2,6 +2,8 @@
 
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.models.necks.ctal import CTAL
+from mtlbox.models.necks.initial import InitialPredictionNeck
+from mtlbox.models.necks.pad_net import PADNet
 from mtlbox.models.necks.pyramid_concat import PyramidConcat
 
-__all__ = ['CTAL', 'PyramidConcat', 'TaskNeck']
+__all__ = ['CTAL', 'InitialPredictionNeck', 'PADNet', 'PyramidConcat', 'TaskNeck']

@@ -20,15 +20,15 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from mtlbox.models.layers import CrossTaskAffinity, bottlenecks, concat_pyramid, conv_norm_relu
-from mtlbox.models.necks.base import TaskNeck
+from mtlbox.models.layers import CrossTaskAffinity, conv_norm_relu
+from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.registry import NECKS
-from mtlbox.structures import Auxiliary, MTLDataSample, NeckOutput
+from mtlbox.structures import MTLDataSample, NeckOutput
 from mtlbox.tasks import Task
 
 
 @NECKS.register_module()
-class CTAL(TaskNeck):
+class CTAL(InitialPredictionNeck):
     """CTAL at one scale: initial predictions, joint affinity of all tasks, diffusion.
 
     Args:
@@ -65,23 +65,13 @@ class CTAL(TaskNeck):
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(tasks=tasks, init_cfg=init_cfg)
-        fused = sum(in_channels)
-        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg)
-        self.initial_blocks = nn.ModuleDict(
-            {
-                key: bottlenecks(
-                    in_channels=fused,
-                    mid_channels=initial_mid_channels,
-                    out_channels=initial_channels,
-                    num_blocks=2,
-                    norm_cfg=norm_cfg,
-                )
-                for key in tasks
-            }
-        )
-        self.initial_predictors = nn.ModuleDict(
-            {key: nn.Conv2d(initial_channels, task.channels, 1) for key, task in tasks.items()}
+        super().__init__(
+            tasks=tasks,
+            in_channels=in_channels,
+            initial_channels=initial_channels,
+            initial_mid_channels=initial_mid_channels,
+            norm_cfg=norm_cfg,
+            init_cfg=init_cfg,
         )
         self.reduce = nn.ModuleDict({key: nn.Conv2d(initial_channels, channels, 1) for key in tasks})
         self.affinity = CrossTaskAffinity(
@@ -98,16 +88,9 @@ class CTAL(TaskNeck):
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
         """Four maps to one ``(B, channels, H/2, W/2)`` per task, and the initial predictions at 1/4."""
-        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H/4, W/4)
-        initial = {key: self.initial_blocks[key](shared) for key in self.tasks}  # (B, initial_channels, H/4, W/4)
+        initial, auxiliaries = self.initial(features)  # (B, initial_channels, H/4, W/4)
         refined = self.affinity({key: self.reduce[key](x) for key, x in initial.items()})  # (B, channels, H/4, W/4)
-        return NeckOutput(
-            features={key: self.post[key](x) for key, x in refined.items()},
-            auxiliaries=[
-                Auxiliary(task=key, name='initial', logits=self.initial_predictors[key](x))
-                for key, x in initial.items()
-            ],
-        )
+        return NeckOutput(features={key: self.post[key](x) for key, x in refined.items()}, auxiliaries=auxiliaries)
 
 
 def _post(channels: int, norm_cfg: dict | None) -> nn.Sequential:

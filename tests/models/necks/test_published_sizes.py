@@ -1,0 +1,57 @@
+"""Parameters and MACs of the configs against the figures that CTAL's tables print."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtlbox.apis.complexity import Complexity, count_complexity
+from mtlbox.config import load_config
+from mtlbox.registry import MODELS
+
+ROOT = Path(__file__).parents[3]
+STL = 11.808e6
+
+
+@cache
+def count(config: str, **options: object) -> Complexity:
+    """Parameters, and the MACs of one image of the config's size."""
+    cfg = load_config(ROOT / 'configs' / config, {f'model.{key}': value for key, value in options.items()})
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    image = torch.empty(1, 3, *cfg.input_size, device='meta')
+    return count_complexity(model, image, forward=lambda m, x: m.logits(x))
+
+
+RELATIVE = [
+    ('stl/stl_hrnet18_nyuv2-13.py', 1.0),
+    ('mtl/mtl_hrnet18_nyuv2-13.py', 0.346),
+    ('pad_net/pad_net_hrnet18_nyuv2-13.py', 1.023),
+    ('ctal/ctal_hrnet18_nyuv2-13.py', 0.513),
+]
+
+
+@pytest.mark.parametrize(('config', 'relative'), RELATIVE)
+def test_size_beside_stl(config: str, relative: float) -> None:
+    assert round(count(config).params / STL, 3) == relative
+
+
+# The tables print MACs of a batch of 8 as FLOPs, of the dense form; these are ours, within 1.5 % of the printed ones.
+GIGA_MACS_OF_8 = [
+    ('mtl/mtl_hrnet18_nyuv2-13.py', 40.5),
+    ('pad_net/pad_net_hrnet18_nyuv2-13.py', 482),
+]
+
+
+@pytest.mark.parametrize(('config', 'macs_of_8'), GIGA_MACS_OF_8)
+def test_macs(config: str, macs_of_8: float) -> None:
+    assert count(config).macs / 1e9 == pytest.approx(macs_of_8 / 8, rel=0.02)
+
+
+def test_macs_of_the_dense_affinity() -> None:
+    dense = count('ctal/ctal_hrnet18_nyuv2-13.py', **{'neck.impl': 'dense'})
+    assert dense.macs / 1e9 == pytest.approx(533 / 8, rel=0.02)
+    assert count('ctal/ctal_hrnet18_nyuv2-13.py').macs < 0.8 * dense.macs  # the factored form
