@@ -14,6 +14,7 @@ from mtlbox.tasks import Task
 INITIAL = {'initial_channels': 12, 'initial_mid_channels': 4}
 NECK_CONFIGS: list[dict[str, Any]] = [
     {'type': 'PADNet', **INITIAL},
+    {'type': 'PAPNet', 'channels': 8, 'beta': 0.5, **INITIAL},
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, **INITIAL},
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, 'fusion': 'per_task', **INITIAL},
 ]
