@@ -15,6 +15,9 @@ INITIAL = {'initial_channels': 12, 'initial_mid_channels': 4}
 NECK_CONFIGS: list[dict[str, Any]] = [
     {'type': 'PADNet', **INITIAL},
     {'type': 'PAPNet', 'channels': 8, 'beta': 0.5, **INITIAL},
+    {'type': 'InitialConcat', **INITIAL},
+    {'type': 'MTINet'},
+    {'type': 'MTINet', 'feature_propagation': False},
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, **INITIAL},
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, 'fusion': 'per_task', **INITIAL},
 ]
@@ -58,7 +61,7 @@ def test_a_task_hears_the_others(
     with torch.no_grad():
         before = neck(pyramid).features
         for name, value in neck.named_parameters():
-            if name.startswith('initial_blocks') and '.depth.' in name:
+            if '.depth.' in name and ('initial_blocks' in name or 'multi_scale.scales' in name):
                 value.add_(torch.randn_like(value))
         after = neck(pyramid).features
     for key in tasks:

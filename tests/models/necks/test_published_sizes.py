@@ -31,6 +31,7 @@ RELATIVE = [
     ('mtl/mtl_hrnet18_nyuv2-13.py', 0.346),
     ('pad_net/pad_net_hrnet18_nyuv2-13.py', 1.023),
     ('pap_net/pap_net_hrnet18_nyuv2-13.py', 0.405),  # printed .404
+    ('mti_net/mti_net_hrnet18_nyuv2-13.py', 1.070),
     ('ctal/ctal_hrnet18_nyuv2-13.py', 0.513),
 ]
 
@@ -44,6 +45,7 @@ def test_size_beside_stl(config: str, relative: float) -> None:
 GIGA_MACS_OF_8 = [
     ('mtl/mtl_hrnet18_nyuv2-13.py', 40.5),
     ('pad_net/pad_net_hrnet18_nyuv2-13.py', 482),
+    ('mti_net/mti_net_hrnet18_nyuv2-13.py', 63.6),
 ]
 
 
@@ -65,3 +67,20 @@ def test_macs_of_the_dense_form(config: str, macs_of_8: float) -> None:
 def test_pap_net_was_published_with_two_iterations() -> None:
     once = count('pap_net/pap_net_hrnet18_nyuv2-13.py', **{'neck.impl': 'dense', 'neck.iterations': 1})
     assert once.macs / 1e9 < 0.75 * 521 / 8
+
+
+def test_parameters_of_feature_propagation() -> None:
+    """Three modules over 36, 72 and 144 channels, and the initial heads' inputs from the coarser scale."""
+    config, channels, tasks = 'mti_net/mti_net_hrnet18_nyuv2-13.py', (36, 72, 144), 3
+
+    def basic_block(i: int, o: int) -> int:
+        return 9 * o * (i + o) + 4 * o + (i * o + 2 * o if i != o else 0)
+
+    expected = 0
+    for own, coarser in zip((18, 36, 72), channels):
+        expected += tasks * (basic_block(own + coarser, own) - basic_block(own, own))
+    for c in channels:
+        joint, inner = tasks * c, tasks * c // 4
+        gate = basic_block(joint, inner) + basic_block(inner, inner) + inner * joint + joint
+        expected += gate + basic_block(joint, c) + tasks * 2 * c * (c // 16)
+    assert count(config).params - count(config, **{'neck.feature_propagation': False}).params == expected
