@@ -2,6 +2,7 @@
 
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.models.necks.ctal import CTAL
+from mtlbox.models.necks.ctal_multi_scale import CTALMultiScale
 from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.models.necks.initial_concat import InitialConcat
 from mtlbox.models.necks.mti_net import MTINet
@@ -12,6 +13,7 @@ from mtlbox.models.necks.pyramid_concat import PyramidConcat
 
 __all__ = [
     'CTAL',
+    'CTALMultiScale',
     'InitialConcat',
     'InitialPredictionNeck',
     'MTINet',

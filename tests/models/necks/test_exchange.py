@@ -18,6 +18,8 @@ NECK_CONFIGS: list[dict[str, Any]] = [
     {'type': 'InitialConcat', **INITIAL},
     {'type': 'MTINet'},
     {'type': 'MTINet', 'feature_propagation': False},
+    {'type': 'CTALMultiScale', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5},
+    {'type': 'CTAL', 'feature_size': (16, 24), 'affinity_stride': 8, 'channels': 8, 'gamma': 0.5, **INITIAL},
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, **INITIAL},
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, 'fusion': 'per_task', **INITIAL},
 ]

@@ -33,6 +33,7 @@ RELATIVE = [
     ('pap_net/pap_net_hrnet18_nyuv2-13.py', 0.405),  # printed .404
     ('mti_net/mti_net_hrnet18_nyuv2-13.py', 1.070),
     ('ctal/ctal_hrnet18_nyuv2-13.py', 0.513),
+    ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 0.944),
 ]
 
 
@@ -56,7 +57,11 @@ def test_macs(config: str, macs_of_8: float) -> None:
 
 @pytest.mark.parametrize(
     ('config', 'macs_of_8'),
-    [('ctal/ctal_hrnet18_nyuv2-13.py', 533), ('pap_net/pap_net_hrnet18_nyuv2-13.py', 521)],
+    [
+        ('ctal/ctal_hrnet18_nyuv2-13.py', 533),
+        ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 522),
+        ('pap_net/pap_net_hrnet18_nyuv2-13.py', 521),
+    ],
 )
 def test_macs_of_the_dense_form(config: str, macs_of_8: float) -> None:
     dense = count(config, **{'neck.impl': 'dense'})
@@ -84,3 +89,26 @@ def test_parameters_of_feature_propagation() -> None:
         gate = basic_block(joint, inner) + basic_block(inner, inner) + inner * joint + joint
         expected += gate + basic_block(joint, c) + tasks * 2 * c * (c // 16)
     assert count(config).params - count(config, **{'neck.feature_propagation': False}).params == expected
+
+
+@pytest.mark.parametrize(('stride', 'relative'), [(4, 0.513), (6, 0.504), (8, 0.501)])
+def test_scales_of_the_affinity(stride: int, relative: float) -> None:
+    changed = count('ctal/ctal_hrnet18_nyuv2-13.py', **{'neck.affinity_stride': stride})
+    assert round(changed.params / STL, 3) == relative
+
+
+@pytest.mark.parametrize('model', ['ctal', 'ctal-ms'])
+def test_parameters_of_the_grouped_convolution(model: str) -> None:
+    config, pixels = f'ctal/{model}_hrnet18_nyuv2-13.py', 72 * 96
+    base = count(config).params
+    assert count(config, **{'neck.kernel_size': 5}).params - base == pixels * 3 * (25 - 9)
+    assert count(config, **{'neck.fusion': 'per_task'}).params - base == 2 * pixels * (3 * 9 + 1)
+    assert count(config, **{'neck.affinity_stride': 8}).params - base == (36 * 48 - pixels) * (3 * 9 + 1)
+
+
+def test_ctal_and_mti_net_have_the_same_feature_propagation() -> None:
+    costs = [
+        count(config).params - count(config, **{'neck.feature_propagation': False}).params
+        for config in ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 'mti_net/mti_net_hrnet18_nyuv2-13.py')
+    ]
+    assert costs[0] == costs[1] > 0
