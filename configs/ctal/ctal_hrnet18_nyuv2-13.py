@@ -19,6 +19,7 @@ model = dict(
         type='CTAL',
         in_channels=_base_.backbone_channels,
         feature_size=(_base_.input_size[0] // 4, _base_.input_size[1] // 4),
+        affinity_stride=4,
         gamma=0.05,
         kernel_size=3,
         fusion='shared',

@@ -47,6 +47,35 @@ class Bottleneck(nn.Module):
         return self.relu(self.expand(self.conv(self.reduce(x))) + self.shortcut(x))
 
 
+class BasicBlock(nn.Module):
+    """ResNet's basic block at stride 1: two 3x3 convolutions, each with norm, around a shortcut.
+
+    The shortcut is a 1x1 convolution with norm where the channels change, else the identity.
+    He et al., Deep Residual Learning for Image Recognition, CVPR 2016, Figure 5.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        norm_cfg: Norm layer.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, norm_cfg: dict | None = None) -> None:
+        super().__init__()
+        norm_cfg = norm_cfg or {'type': 'BN'}
+        self.conv1 = ConvModule(in_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg)
+        self.conv2 = ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
+        self.shortcut = (
+            nn.Identity()
+            if in_channels == out_channels
+            else ConvModule(in_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
+        )
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        return self.relu(self.conv2(self.conv1(x)) + self.shortcut(x))
+
+
 def bottlenecks(
     *, in_channels: int, mid_channels: int, out_channels: int, num_blocks: int, norm_cfg: dict | None = None
 ) -> nn.Sequential:

@@ -23,7 +23,6 @@ Deviations from the released code: none in the result. The released code owns on
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -32,6 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtlbox.models.layers.checks import one_of
 from mtlbox.models.layers.factored_affinity import FactoredAffinity, autocast_off
 
 
@@ -196,9 +196,9 @@ class CrossTaskAffinity(nn.Module):
             raise ValueError(f'kernel_size: expected a positive odd number, got {kernel_size}')
         if not 0 <= gamma <= 1:
             raise ValueError(f'gamma: expected a number from 0 to 1, got {gamma}')
-        _one_of('fusion', fusion, ('shared', 'per_task'))
-        _one_of('impl', impl, ('auto', 'dense', 'factored'))
-        _one_of('on_size_mismatch', on_size_mismatch, ('error', 'interpolate'))
+        one_of('fusion', fusion, ('shared', 'per_task'))
+        one_of('impl', impl, ('auto', 'dense', 'factored'))
+        one_of('on_size_mismatch', on_size_mismatch, ('error', 'interpolate'))
         self.channels, self.gamma = channels, float(gamma)
         self.fusion, self.impl, self.on_size_mismatch = fusion, impl, on_size_mismatch
         self.size = (int(feature_size[0]), int(feature_size[1]))
@@ -304,14 +304,6 @@ class CrossTaskAffinity(nn.Module):
             shapes = {key: tuple(x.shape) for key, x in given.items()}
             raise RuntimeError(f'the checkpoint says {prefix}feature_size={source}, but its weights are {shapes}')
         return source
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, 1)
-        raise ValueError(
-            f'{name}: expected one of {choices}, got {value!r}' + (f'; meant {near[0]!r}?' if near else '')
-        )
 
 
 def _resample(x: Tensor, source: tuple[int, int], size: tuple[int, int]) -> Tensor:

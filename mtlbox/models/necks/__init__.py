@@ -2,6 +2,24 @@
 
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.models.necks.ctal import CTAL
+from mtlbox.models.necks.ctal_multi_scale import CTALMultiScale
+from mtlbox.models.necks.initial import InitialPredictionNeck
+from mtlbox.models.necks.initial_concat import InitialConcat
+from mtlbox.models.necks.mti_net import MTINet
+from mtlbox.models.necks.multi_scale import MultiScaleNeck
+from mtlbox.models.necks.pad_net import PADNet
+from mtlbox.models.necks.pap_net import PAPNet
 from mtlbox.models.necks.pyramid_concat import PyramidConcat
 
-__all__ = ['CTAL', 'PyramidConcat', 'TaskNeck']
+__all__ = [
+    'CTAL',
+    'CTALMultiScale',
+    'InitialConcat',
+    'InitialPredictionNeck',
+    'MTINet',
+    'MultiScaleNeck',
+    'PADNet',
+    'PAPNet',
+    'PyramidConcat',
+    'TaskNeck',
+]

@@ -9,6 +9,9 @@ Where the sources differ:
   that gives the published size (0.513 of STL; per task it would be 0.546): ``fusion='shared'`` is the default,
   ``'per_task'`` the paper's wording.
 
+* Nothing says how features get to the scales 1/6 and 1/8 of the paper's Table 5 and back; ``affinity_stride`` does it
+  bilinearly, around reduction and post-processing at 1/4. The published sizes are reproduced.
+
 Ours, without changing the result: ``impl='factored'`` computes the same function without the P x P joint affinity
 (see :mod:`mtlbox.models.layers.cross_task_affinity`).
 """
@@ -18,17 +21,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from mtlbox.models.layers import CrossTaskAffinity, bottlenecks, concat_pyramid, conv_norm_relu
-from mtlbox.models.necks.base import TaskNeck
+from mtlbox.models.layers.affinity_refinement import affinity_refinement, refine
+from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.registry import NECKS
-from mtlbox.structures import Auxiliary, MTLDataSample, NeckOutput
+from mtlbox.structures import MTLDataSample, NeckOutput
 from mtlbox.tasks import Task
 
 
 @NECKS.register_module()
-class CTAL(TaskNeck):
+class CTAL(InitialPredictionNeck):
     """CTAL at one scale: initial predictions, joint affinity of all tasks, diffusion.
 
     Args:
@@ -36,6 +39,8 @@ class CTAL(TaskNeck):
         in_channels: Channels of the backbone's maps, finest first.
         feature_size: (H, W) of the finest map, i.e. the input size divided by 4. The grouped convolution has a
             filter per position, so the network is tied to it.
+        affinity_stride: The affinity runs at 1/affinity_stride of the input, 4 or more; features are resampled
+            bilinearly before and after it unless it is 4.
         channels: Channels C of the features that the affinity compares.
         initial_channels: Channels of the initial task features.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
@@ -54,6 +59,7 @@ class CTAL(TaskNeck):
         tasks: Mapping[str, Task],
         in_channels: Sequence[int],
         feature_size: Sequence[int],
+        affinity_stride: int = 4,
         channels: int = 128,
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
@@ -65,54 +71,35 @@ class CTAL(TaskNeck):
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(tasks=tasks, init_cfg=init_cfg)
-        fused = sum(in_channels)
-        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg)
-        self.initial_blocks = nn.ModuleDict(
-            {
-                key: bottlenecks(
-                    in_channels=fused,
-                    mid_channels=initial_mid_channels,
-                    out_channels=initial_channels,
-                    num_blocks=2,
-                    norm_cfg=norm_cfg,
-                )
-                for key in tasks
-            }
+        super().__init__(
+            tasks=tasks,
+            in_channels=in_channels,
+            initial_channels=initial_channels,
+            initial_mid_channels=initial_mid_channels,
+            norm_cfg=norm_cfg,
+            init_cfg=init_cfg,
         )
-        self.initial_predictors = nn.ModuleDict(
-            {key: nn.Conv2d(initial_channels, task.channels, 1) for key, task in tasks.items()}
-        )
-        self.reduce = nn.ModuleDict({key: nn.Conv2d(initial_channels, channels, 1) for key in tasks})
-        self.affinity = CrossTaskAffinity(
+        self.reduce, self.affinity, self.post = affinity_refinement(
             tasks=tuple(tasks),
+            in_channels=initial_channels,
             channels=channels,
-            feature_size=(int(feature_size[0]), int(feature_size[1])),
+            feature_size=feature_size,
+            affinity_stride=affinity_stride,
             kernel_size=kernel_size,
             gamma=gamma,
             fusion=fusion,
             impl=impl,
             on_size_mismatch=on_size_mismatch,
+            norm_cfg=norm_cfg,
         )
-        self.post = nn.ModuleDict({key: _post(channels, norm_cfg) for key in tasks})
+        self.feature_size = (int(feature_size[0]), int(feature_size[1]))
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
         """Four maps to one ``(B, channels, H/2, W/2)`` per task, and the initial predictions at 1/4."""
-        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H/4, W/4)
-        initial = {key: self.initial_blocks[key](shared) for key in self.tasks}  # (B, initial_channels, H/4, W/4)
-        refined = self.affinity({key: self.reduce[key](x) for key, x in initial.items()})  # (B, channels, H/4, W/4)
+        initial, auxiliaries = self.initial(features)  # (B, initial_channels, H/4, W/4)
         return NeckOutput(
-            features={key: self.post[key](x) for key, x in refined.items()},
-            auxiliaries=[
-                Auxiliary(task=key, name='initial', logits=self.initial_predictors[key](x))
-                for key, x in initial.items()
-            ],
+            features=refine(
+                initial, reduce=self.reduce, affinity=self.affinity, post=self.post, feature_size=self.feature_size
+            ),
+            auxiliaries=auxiliaries,
         )
-
-
-def _post(channels: int, norm_cfg: dict | None) -> nn.Sequential:
-    """Twice the resolution: transposed 2x2 convolution, norm, ReLU, 3x3 convolution."""
-    return nn.Sequential(
-        conv_norm_relu(nn.ConvTranspose2d(channels, channels, 2, stride=2), norm_cfg),
-        nn.Conv2d(channels, channels, 3, padding=1),
-    )

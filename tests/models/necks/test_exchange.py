@@ -1,0 +1,70 @@
+"""What is true of every neck that exchanges features between tasks: no task is a special one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtlbox.registry import NECKS
+from mtlbox.tasks import Task
+
+INITIAL = {'initial_channels': 12, 'initial_mid_channels': 4}
+NECK_CONFIGS: list[dict[str, Any]] = [
+    {'type': 'PADNet', **INITIAL},
+    {'type': 'PAPNet', 'channels': 8, 'beta': 0.5, **INITIAL},
+    {'type': 'InitialConcat', **INITIAL},
+    {'type': 'MTINet'},
+    {'type': 'MTINet', 'feature_propagation': False},
+    {'type': 'CTALMultiScale', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5},
+    {'type': 'CTAL', 'feature_size': (16, 24), 'affinity_stride': 8, 'channels': 8, 'gamma': 0.5, **INITIAL},
+    {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, **INITIAL},
+    {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, 'fusion': 'per_task', **INITIAL},
+]
+
+
+def renamed(name: str, names: dict[str, str]) -> str:
+    return '.'.join(names.get(part, part) for part in name.split('.'))
+
+
+@pytest.mark.parametrize('config', NECK_CONFIGS, ids=str)
+def test_swapping_tasks_permutes_outputs(
+    config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    """Tasks a and b with a's and b's weights swapped give each other's outputs."""
+    torch.manual_seed(3)
+    two = {key: tasks[key] for key in ('semseg', 'depth')}
+    neck = NECKS.build({**config, 'tasks': two, 'in_channels': in_channels}).eval()
+    swap = {'semseg': 'depth', 'depth': 'semseg'}
+    swapped = NECKS.build(
+        {**config, 'tasks': {swap[key]: task for key, task in two.items()}, 'in_channels': in_channels}
+    ).eval()
+    swapped.load_state_dict({renamed(name, swap): value for name, value in neck.state_dict().items()})
+    with torch.no_grad():
+        one, other = neck(pyramid), swapped(pyramid)
+    assert not torch.allclose(one.features['semseg'], one.features['depth'])
+    for key in two:
+        torch.testing.assert_close(other.features[swap[key]], one.features[key])
+    predictions = {(a.task, a.name): a.logits for a in one.auxiliaries}
+    assert len(predictions) == len(one.auxiliaries) > 0
+    for a in other.auxiliaries:
+        torch.testing.assert_close(a.logits, predictions[swap[a.task], a.name])
+
+
+@pytest.mark.parametrize('config', NECK_CONFIGS, ids=str)
+def test_a_task_hears_the_others(
+    config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    """Another initial head of one task changes every task's features."""
+    torch.manual_seed(3)
+    neck = NECKS.build({**config, 'tasks': tasks, 'in_channels': in_channels}).eval()
+    with torch.no_grad():
+        before = neck(pyramid).features
+        for name, value in neck.named_parameters():
+            if '.depth.' in name and ('initial_blocks' in name or 'multi_scale.scales' in name):
+                value.add_(torch.randn_like(value))
+        after = neck(pyramid).features
+    for key in tasks:
+        assert not torch.allclose(before[key], after[key], rtol=1e-5, atol=1e-6), key

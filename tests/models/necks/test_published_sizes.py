@@ -1,0 +1,114 @@
+"""Parameters and MACs of the configs against the figures that CTAL's tables print."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtlbox.apis.complexity import Complexity, count_complexity
+from mtlbox.config import load_config
+from mtlbox.registry import MODELS
+
+ROOT = Path(__file__).parents[3]
+STL = 11.808e6
+
+
+@cache
+def count(config: str, **options: object) -> Complexity:
+    """Parameters, and the MACs of one image of the config's size."""
+    cfg = load_config(ROOT / 'configs' / config, {f'model.{key}': value for key, value in options.items()})
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    image = torch.empty(1, 3, *cfg.input_size, device='meta')
+    return count_complexity(model, image, forward=lambda m, x: m.logits(x))
+
+
+RELATIVE = [
+    ('stl/stl_hrnet18_nyuv2-13.py', 1.0),
+    ('mtl/mtl_hrnet18_nyuv2-13.py', 0.346),
+    ('pad_net/pad_net_hrnet18_nyuv2-13.py', 1.023),
+    ('pap_net/pap_net_hrnet18_nyuv2-13.py', 0.405),  # printed .404
+    ('mti_net/mti_net_hrnet18_nyuv2-13.py', 1.070),
+    ('ctal/ctal_hrnet18_nyuv2-13.py', 0.513),
+    ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 0.944),
+]
+
+
+@pytest.mark.parametrize(('config', 'relative'), RELATIVE)
+def test_size_beside_stl(config: str, relative: float) -> None:
+    assert round(count(config).params / STL, 3) == relative
+
+
+# The tables print MACs of a batch of 8 as FLOPs, of the dense form; these are ours, within 1.5 % of the printed ones.
+GIGA_MACS_OF_8 = [
+    ('mtl/mtl_hrnet18_nyuv2-13.py', 40.5),
+    ('pad_net/pad_net_hrnet18_nyuv2-13.py', 482),
+    ('mti_net/mti_net_hrnet18_nyuv2-13.py', 63.6),
+]
+
+
+@pytest.mark.parametrize(('config', 'macs_of_8'), GIGA_MACS_OF_8)
+def test_macs(config: str, macs_of_8: float) -> None:
+    assert count(config).macs / 1e9 == pytest.approx(macs_of_8 / 8, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ('config', 'macs_of_8'),
+    [
+        ('ctal/ctal_hrnet18_nyuv2-13.py', 533),
+        ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 522),
+        ('pap_net/pap_net_hrnet18_nyuv2-13.py', 521),
+    ],
+)
+def test_macs_of_the_dense_form(config: str, macs_of_8: float) -> None:
+    dense = count(config, **{'neck.impl': 'dense'})
+    assert dense.macs / 1e9 == pytest.approx(macs_of_8 / 8, rel=0.02)
+    assert count(config).macs < 0.8 * dense.macs  # the factored form
+
+
+def test_pap_net_was_published_with_two_iterations() -> None:
+    once = count('pap_net/pap_net_hrnet18_nyuv2-13.py', **{'neck.impl': 'dense', 'neck.iterations': 1})
+    assert once.macs / 1e9 < 0.75 * 521 / 8
+
+
+def test_parameters_of_feature_propagation() -> None:
+    """Three modules over 36, 72 and 144 channels, and the initial heads' inputs from the coarser scale."""
+    config, channels, tasks = 'mti_net/mti_net_hrnet18_nyuv2-13.py', (36, 72, 144), 3
+
+    def basic_block(i: int, o: int) -> int:
+        return 9 * o * (i + o) + 4 * o + (i * o + 2 * o if i != o else 0)
+
+    expected = 0
+    for own, coarser in zip((18, 36, 72), channels):
+        expected += tasks * (basic_block(own + coarser, own) - basic_block(own, own))
+    for c in channels:
+        joint, inner = tasks * c, tasks * c // 4
+        gate = basic_block(joint, inner) + basic_block(inner, inner) + inner * joint + joint
+        expected += gate + basic_block(joint, c) + tasks * 2 * c * (c // 16)
+    assert count(config).params - count(config, **{'neck.feature_propagation': False}).params == expected
+
+
+@pytest.mark.parametrize(('stride', 'relative'), [(4, 0.513), (6, 0.504), (8, 0.501)])
+def test_scales_of_the_affinity(stride: int, relative: float) -> None:
+    changed = count('ctal/ctal_hrnet18_nyuv2-13.py', **{'neck.affinity_stride': stride})
+    assert round(changed.params / STL, 3) == relative
+
+
+@pytest.mark.parametrize('model', ['ctal', 'ctal-ms'])
+def test_parameters_of_the_grouped_convolution(model: str) -> None:
+    config, pixels = f'ctal/{model}_hrnet18_nyuv2-13.py', 72 * 96
+    base = count(config).params
+    assert count(config, **{'neck.kernel_size': 5}).params - base == pixels * 3 * (25 - 9)
+    assert count(config, **{'neck.fusion': 'per_task'}).params - base == 2 * pixels * (3 * 9 + 1)
+    assert count(config, **{'neck.affinity_stride': 8}).params - base == (36 * 48 - pixels) * (3 * 9 + 1)
+
+
+def test_ctal_and_mti_net_have_the_same_feature_propagation() -> None:
+    costs = [
+        count(config).params - count(config, **{'neck.feature_propagation': False}).params
+        for config in ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 'mti_net/mti_net_hrnet18_nyuv2-13.py')
+    ]
+    assert costs[0] == costs[1] > 0
