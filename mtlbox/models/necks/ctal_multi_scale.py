@@ -8,6 +8,8 @@ Where the sources differ:
 * The paper predicts at four scales, upsamples and fuses. The released code keeps MTI-Net's feature propagation between
   the scales, and only that gives the published size (0.944 of STL); the paper's wording is
   ``feature_propagation=False``.
+* Open: whether what follows reads the features of a scale before or after they were propagated to the next finer
+  one; sizes and MACs are the same. Here: before.
 * Who owns the grouped convolution, and the affinity's scale: as in :mod:`mtlbox.models.necks.ctal`.
 """
 

@@ -7,6 +7,8 @@ As CTAL's authors compare with it (https://github.com/Armanfard-Lab/CTAL), whose
 
 * All tasks of the model are predicted and supervised at all scales; the paper also trains with auxiliary tasks that
   only make initial predictions.
+* Open: whether what follows reads the features of a scale before or after they were propagated to the next finer
+  one; sizes and MACs are the same. Here: before.
 * The initial losses of the scales are averaged; the official code adds them: ``initial_reduction='sum'``.
 """
 

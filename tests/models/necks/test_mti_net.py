@@ -43,6 +43,24 @@ def test_coarser_scales_feed_finer_ones_only_with_propagation(
             assert a.logits.shape == (2, tasks[a.task].channels, 16 >> level, 24 >> level)
 
 
+def test_coarse_features_of_a_task_reach_the_finer_ones_of_all(
+    tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    torch.manual_seed(3)
+    for propagation in (True, False):
+        neck = MTINet(tasks=tasks, in_channels=in_channels, feature_propagation=propagation).eval()
+        with torch.no_grad():
+            before = neck(pyramid).auxiliaries
+            changed = [v for n, v in neck.named_parameters() if n.startswith('multi_scale.scales.3') and '.depth.' in n]
+            assert changed
+            for value in changed:
+                value.add_(torch.randn_like(value))
+            after = neck(pyramid).auxiliaries
+        moved = {(a.task, a.name) for a, b in zip(before, after, strict=True) if not torch.equal(a.logits, b.logits)}
+        finer = {(key, f'initial_{level}') for key in tasks for level in range(3)}
+        assert moved == ({('depth', 'initial_3')} | finer if propagation else {('depth', 'initial_3')})
+
+
 def model_of(reduction: str) -> MultiTaskModel:
     torch.manual_seed(0)
     return MultiTaskModel(

@@ -112,3 +112,19 @@ def test_forms_agree_in_the_neck(tasks: dict[str, Task], pyramid: list[Tensor], 
 def test_bad_arguments(change: dict, message: str, tasks: dict[str, Task], in_channels: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=message):
         PAPNet(tasks=tasks, in_channels=in_channels, **SMALL, **change)
+
+
+def test_mix_has_a_row_per_target(tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]) -> None:
+    """A target whose row is all its own hears no other task; the other targets still do."""
+    torch.manual_seed(3)
+    neck = PAPNet(tasks=tasks, in_channels=in_channels, beta=0.5, **SMALL).eval()
+    own = list(tasks).index('semseg')
+    with torch.no_grad():
+        neck.mix[own, own] = 60.0
+        before = neck(pyramid).features
+        for name, value in neck.named_parameters():
+            if name.startswith('initial_blocks.depth'):
+                value.add_(torch.randn_like(value))
+        after = neck(pyramid).features
+    torch.testing.assert_close(after['semseg'], before['semseg'])
+    assert not torch.allclose(after['normals'], before['normals'], rtol=1e-4)
