@@ -82,7 +82,7 @@ def test_options_of_another_form(text: str, capsys: pytest.CaptureFixture) -> No
     assert parser.parse_args(['--cfg-options', 'a=1', 'b=[x,2]']).cfg_options == {'a': 1, 'b': ['x', 2]}
 
 
-@pytest.mark.parametrize(('shape', 'complaint'), [(('0', '64'), '--shape must be'), (('40', '40'), 'feature map')])
+@pytest.mark.parametrize(('shape', 'complaint'), [(('0', '64'), '--shape must be'), (('40', '40'), 'feature_size=')])
 def test_shapes_that_cannot_be_counted(shape: tuple[str, str], complaint: str, capsys: pytest.CaptureFixture) -> None:
     path = ROOT / 'tools/analysis_tools/get_complexity.py'
     spec = importlib.util.spec_from_file_location('get_complexity', path)

@@ -68,6 +68,11 @@ def affinity(size: tuple[int, int]) -> CrossTaskAffinity:
     return CrossTaskAffinity(tasks=('semseg',), channels=4, feature_size=size)
 
 
+def other_image_size() -> None:
+    with torch.device('meta'):
+        MODELS.build(load_config(ROOMS).model)(torch.empty(1, 3, 40, 40), mode='tensor')
+
+
 def other_architecture() -> None:
     with torch.device('meta'):
         ctal, mtl = (MODELS.build(load_config(path).model) for path in (ROOMS, 'configs/mtl/mtl_hrnet18_rooms.py'))
@@ -96,7 +101,7 @@ PROVOKED: dict[str, Callable[[], Any]] = {
     'too few': too_few,
     'new key': options(model__neck__gama=0.1),
     'helper variable': options(input_size=(64, 96)),
-    'image size': lambda: affinity((24, 32))({'semseg': torch.zeros(1, 4, 16, 24)}),
+    'image size': other_image_size,
     'checkpoint size': lambda: load_weights(affinity((12, 16)), affinity((24, 32)).state_dict(), 'epoch_1.pth'),
     'another architecture': other_architecture,
     'missing data': missing_data,
