@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
+
+if __name__ == '__main__':  # before the imports that take seconds: SIGUSR1 waits until the training can take it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
 from mtlbox.engine.optim import AMP_DTYPES
-from mtlbox.engine.stop import hold_back
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -76,5 +79,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    hold_back()
     sys.exit(main())

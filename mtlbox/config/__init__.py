@@ -61,21 +61,28 @@ def load_config(
     _import_custom(cfg, path)
     for option, value in (cfg_options or {}).items():
         apply_option(cfg, option, value, RUNNER_KEYS)
-    check_config(cfg, str(path), is_used=source.uses)
+    check_config(cfg, str(path), is_used=source.uses, replaces_used=source.replaces_used)
     if purpose is not None:
         require_sections(cfg, str(path), _NEEDED[purpose])
     return cfg
 
 
-def check_config(cfg: Config, name: str, *, is_used: Callable[[str], bool] = lambda key: False) -> None:
+def check_config(
+    cfg: Config,
+    name: str,
+    *,
+    is_used: Callable[[str], bool] = lambda key: False,
+    replaces_used: Callable[[str], bool] = lambda key: False,
+) -> None:
     """Raise :class:`ConfigError` or ``UnknownComponentError`` if ``cfg`` cannot be meant as it is written.
 
     Args:
         cfg: The config.
         name: What it is called in messages.
         is_used: Says of a key at the top whether its value was used to make another one.
+        replaces_used: Says of it whether it has another value than the one that a base has used.
     """
-    check_top_level(cfg, name, is_used)
+    check_top_level(cfg, name, is_used, replaces_used)
     check_sections(cfg, name)
     check_tasks(cfg, name)
 

@@ -47,7 +47,9 @@ _PLACES = {
 """Keys that other toolboxes, or older ones, have at the top, and where they belong."""
 
 
-def check_top_level(keys: Iterable[str], name: str, is_used: Callable[[str], bool]) -> None:
+def check_top_level(
+    keys: Iterable[str], name: str, is_used: Callable[[str], bool], replaces_used: Callable[[str], bool]
+) -> None:
     """Refuse keys that do nothing although their author must have expected something of them.
 
     A helper variable may be called anything: it is told from a mistake by being used in the file, or in one that
@@ -58,6 +60,7 @@ def check_top_level(keys: Iterable[str], name: str, is_used: Callable[[str], boo
         keys: The keys at the top.
         name: The config's name in messages.
         is_used: Says whether the value of a key is used to make another one.
+        replaces_used: Says whether a key has another value than the one that a base has used already.
 
     Raises:
         ConfigError: A key has no meaning.
@@ -67,6 +70,11 @@ def check_top_level(keys: Iterable[str], name: str, is_used: Callable[[str], boo
             continue
         if key in _PLACES:
             meant = f'It belongs to {_PLACES[key]}.'
+        elif replaces_used(key):
+            raise ConfigError(
+                f'{name}: {key!r} has no effect here: the base config has used its value already. Change the keys that '
+                f'it was used for (tools/print_config.py shows them), or give --cfg-options {key}=...'
+            )
         elif hits := [hit for hit in nearest(key, RUNNER_KEYS, n=1, cutoff=0.8) if not _by_words(key, hit)]:
             meant = f'Did you mean {hits[0]!r}?'
         else:

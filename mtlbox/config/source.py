@@ -39,6 +39,12 @@ class Source:
             return key in self.read
         return any(key in self.inherited or base.uses(key) for base in self.bases)
 
+    def replaces_used(self, key: str) -> bool:
+        """Say whether a file gives ``key`` another value after a base has used it, and nothing uses the new one."""
+        if key not in self.assigned:
+            return key not in self.inherited and any(base.replaces_used(key) for base in self.bases)
+        return key not in self.read and any(base.uses(key) for base in self.bases)
+
     def files(self) -> Iterator[Path]:
         """Yield this file and those that it inherits from."""
         yield self.path

@@ -27,10 +27,11 @@ from mtlbox.engine.checkpoint import CheckpointError, check_writable, load_weigh
 from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.failures import explained
 from mtlbox.engine.fsdp import FSDP, attach_optimizer, give_parts
+from mtlbox.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
 from mtlbox.engine.resume import find_checkpoint
 from mtlbox.engine.state import gather_rank_states, take_rank_state, training_state, unwrapped
-from mtlbox.engine.stop import EXIT_CODE, Stopped, StopRequest, init_worker
+from mtlbox.engine.stop import EXIT_CODE, Stopped, StopRequest, end_workers, init_worker
 from mtlbox.registry import MODEL_WRAPPERS, RUNNERS
 
 _SYNC_BUFFERS = (  # the second name is deprecated since torch 2.13
@@ -67,6 +68,12 @@ class MTLRunner(CheckedBuilds):
         logger = super().build_logger(*args, **kwargs)
         logger.addFilter(_for_users)
         return logger
+
+    def register_hooks(self, default_hooks: dict | None = None, custom_hooks: list | None = None) -> None:
+        """Register the hooks, and the one without which checkpoints could not be read again."""
+        super().register_hooks(default_hooks, custom_hooks)
+        if not any(isinstance(hook, PlainCheckpointHook) for hook in self.hooks):
+            self.register_hook(PlainCheckpointHook())
 
     def setup_env(self, env_cfg: dict) -> None:
         """Join the process group before mmengine would, which needs a GPU for it, and prepare for determinism."""
@@ -150,8 +157,22 @@ class MTLRunner(CheckedBuilds):
             ChildProcessError: A data-loading process died.
             OSError: The disk is full, read-only, or data are gone.
         """
-        with explained(self.work_dir), self._stop_request:
-            return super().train()
+        try:
+            with explained(self.work_dir), self._stop_request:
+                return super().train()
+        except Stopped:
+            end_workers()
+            raise
+        finally:
+            self._end_persistent_workers()
+
+    def _end_persistent_workers(self) -> None:
+        """End the data-loading processes that wait for another epoch; torch starts them anew where there is one."""
+        for loop in (self._train_loop, self._val_loop):
+            loader: Any = getattr(loop, 'dataloader', None)
+            if getattr(loader, '_iterator', None) is not None:
+                loader._iterator._shutdown_workers()
+                loader._iterator = None
 
     def stop_if_asked(self) -> None:
         """Write a checkpoint and raise :class:`~mtlbox.engine.stop.Stopped` if any rank was sent a signal to stop."""
@@ -175,7 +196,12 @@ class MTLRunner(CheckedBuilds):
                 self.logger.info(f'Resumes from {found}.')
                 self.resume(found)
             return
-        super().load_or_resume()
+        try:
+            super().load_or_resume()
+        except FileNotFoundError as error:
+            if self._resume:  # the path is the command line's
+                raise
+            raise FileNotFoundError(f'load_from: {error}') from error
 
     def resume(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -18,15 +19,6 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """Signals that are taken as the wish to stop; Slurm sends them before the end of a time limit."""
 WORKER_SECONDS = 20
 """How long a data-loading process lives on after SIGTERM, so that the training reaches its next checkpoint."""
-
-
-def hold_back() -> None:
-    """Let SIGUSR1 wait from now on until a training can take it, and have no effect after one.
-
-    For a program that trains: by default the signal ends a process, which a job near its time limit may be told while
-    it is still starting up, or has just finished.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
 
 
 class Stopped(SystemExit):
@@ -74,6 +66,13 @@ class StopRequest:
         caught = torch.tensor(self._caught)
         all_reduce(caught, op='max')
         return signal.Signals(int(caught)).name if caught else None
+
+
+def end_workers() -> None:
+    """End all data-loading processes of this program at once, which would else live on after SIGTERM."""
+    for process in multiprocessing.active_children():
+        if process.daemon and process.pid is not None:
+            os.kill(process.pid, signal.SIGALRM)
 
 
 def init_worker(worker_id: int, num_workers: int, rank: int, seed: int | None) -> None:

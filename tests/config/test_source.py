@@ -46,6 +46,25 @@ def test_two_bases_with_one_key(tmp_path: Path) -> None:
         load_config(path)
 
 
+@pytest.mark.parametrize('middle', ['', 'other = 1\n'], ids=['child', 'grandchild'])
+def test_a_helper_that_the_base_has_used_cannot_be_changed_in_silence(tmp_path: Path, middle: str) -> None:
+    base = "root = 'a'\ntrain_dataloader = dict(dataset=dict(type='RoomsDataset', data_root=root))"
+    child = f"_base_ = './base.py'\n{middle}root = 'b'\n"
+    with pytest.raises(ConfigError, match=r"exp\.py: 'root' has no effect here: the base config has used its value"):
+        if middle:
+            load_config(write(tmp_path, exp="_base_ = './child.py'", child=child, base=base))
+        else:
+            load_config(write(tmp_path, exp=child, base=base))
+
+
+@pytest.mark.parametrize('use', ['x = root', 'x = _base_.root'])
+def test_a_helper_that_is_used_again_may_change(tmp_path: Path, use: str) -> None:
+    base = "root = 'a'\nkept = root"
+    exp = f"_base_ = './child.py'\n{use if '_base_' in use else ''}"
+    child = f"_base_ = './base.py'\nroot = 'b'\n{'' if '_base_' in use else use}"
+    assert load_config(write(tmp_path, exp=exp, child=child, base=base)).root == 'b'
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / 'exp.py').write_bytes(b'\xff\xfe\x00\x81')
     with pytest.raises(ConfigError, match=r'exp\.py'):

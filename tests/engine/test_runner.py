@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from mmengine.config import Config
 
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
+from mtlbox.engine.checkpoint import read_checkpoint
 from mtlbox.engine.dist import init_dist
 from mtlbox.engine.fsdp import FSDP
 
@@ -120,3 +123,13 @@ def test_runs_that_start_in_one_second_share_nothing(cfg: Config, monkeypatch: p
     assert one.experiment_name != other.experiment_name
     assert one.message_hub is not other.message_hub and one.logger is not other.logger
     assert Path(one.log_dir) != Path(other.log_dir)
+
+
+def test_checkpoints_are_plain_whatever_hooks_a_config_has(cfg: Config, tmp_path: Path) -> None:
+    cfg.merge_from_dict({'custom_hooks': [], **_options(SMALL[:-1])})
+    build_runner(cfg).train()
+    assert 'optimizer' in read_checkpoint(tmp_path / 'epoch_1.pth')
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    return {key: ast.literal_eval(value) for key, value in (pair.split('=') for pair in pairs)}

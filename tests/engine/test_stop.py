@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,18 +34,30 @@ def test_request_remembers_and_gives_back(number: signal.Signals) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_held_back_signal_waits_for_the_training_and_is_lost_after_it() -> None:
-    code = """
-import os, signal
-from mtlbox.engine.stop import StopRequest, hold_back
-hold_back()
-os.kill(os.getpid(), signal.SIGUSR1)
-with StopRequest() as request:
-    print(request.agreed())
-os.kill(os.getpid(), signal.SIGUSR1)
-"""
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, 'SIGUSR1\n'), done.stderr
+def test_signal_during_start_up_ends_nothing() -> None:
+    """tools/train.py holds SIGUSR1 back before it imports anything; here it ends of the missing config."""
+    tool = Path(__file__).parents[2] / 'tools' / 'train.py'
+    run = subprocess.Popen([sys.executable, str(tool), 'nowhere.py'], stderr=subprocess.PIPE, text=True)
+    mask, deadline = 1 << (signal.SIGUSR1 - 1), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        blocked = re.search(r'SigBlk:\s*(\w+)', Path(f'/proc/{run.pid}/status').read_text())
+        if blocked and int(blocked[1], 16) & mask:
+            break
+        time.sleep(0.01)
+    run.send_signal(signal.SIGUSR1)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 2 and 'There is no config file nowhere.py' in said
+
+
+def test_request_takes_a_signal_that_was_held_back() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # the runner's other threads do not block it
+        with StopRequest() as request:
+            assert request.agreed() == 'SIGUSR1'
+        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
 
 
 def test_request_in_another_thread_leaves_handlers_alone() -> None:
