@@ -29,8 +29,9 @@ from mtlbox.version import __version__
 class ResultHook(Hook):
     """Writes ``result.json`` into the work directory after each validation and test.
 
-    It holds the scores with their protocols, the epoch and iteration, the config's name and hash, the commit, the
-    seed, the device and the versions. ``best`` is the validation with the best value of what the checkpoint hook
+    It holds the scores with their protocols, what they were measured on (``data``: data set, split, number of samples,
+    whether it is a replica), the epoch and iteration, the config's name and hash, the commit, the seed, the device and
+    the versions. ``best`` is the validation with the best value of what the checkpoint hook
     keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A
     score that could not be computed is null.
     """
@@ -76,6 +77,7 @@ class ResultHook(Hook):
     @master_only
     def _write(self, runner: Runner, evaluator: Any) -> None:
         protocols = evaluator.protocols() if hasattr(evaluator, 'protocols') else {}
+        origin = (evaluator.dataset_meta or {}).get('origin')
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
         text = json.dumps(
             {
@@ -86,6 +88,7 @@ class ResultHook(Hook):
                 'device': _device(),
                 'world_size': runner.world_size,
                 'versions': _versions(),
+                'data': origin,
                 'protocols': protocols,
                 'scores': chosen['scores'],
                 **self._result,
