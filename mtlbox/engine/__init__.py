@@ -4,5 +4,6 @@ from mtlbox.engine import hooks, loops, pretrained
 from mtlbox.engine.fsdp import FSDP
 from mtlbox.engine.optim import AmpOptimWrapper
 from mtlbox.engine.runner import MTLRunner, build_runner
+from mtlbox.engine.zero import DeepSpeed
 
-__all__ = ['FSDP', 'AmpOptimWrapper', 'MTLRunner', 'build_runner', 'hooks', 'loops', 'pretrained']
+__all__ = ['FSDP', 'AmpOptimWrapper', 'DeepSpeed', 'MTLRunner', 'build_runner', 'hooks', 'loops', 'pretrained']
