@@ -1,4 +1,4 @@
-"""Two gloo ranks beside one process: plain, frozen and live norms, missing labels, FSDP, DeepSpeed, an infinite loss."""
+"""Two gloo ranks beside one process: norms of all kinds, missing labels, FSDP, DeepSpeed, an infinite loss."""
 
 from __future__ import annotations
 
