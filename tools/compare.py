@@ -211,6 +211,8 @@ def write_table(
         if method.results
     }
     reference = next((m.name for m in methods if m.cfg.model.type == 'STL' and m.results), None)
+    if reference is not None and min(means[reference].values()) <= 0:
+        reference = None  # after too short a training there is no relative change
     gains = {name: delta_m(row, means[reference], signs) for name, row in means.items()} if reference else {}
     arrows = [f'{score} {"up" if signs[task] else "down"}' for task, score in compared.items()]
     rows = [
@@ -252,10 +254,12 @@ def footnotes(methods: Sequence[Method], seeds: Sequence[int], command: str) -> 
         return ', '.join(sorted({str(result[key]) for result in results}))
 
     iters = sorted({result['val']['iter'] for result in results})
+    what = (
+        f'Mean ± standard deviation over seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else f'Seed {seeds[0]}'
+    )
     lines = [
-        f'Mean{" ± standard deviation" if len(seeds) > 1 else ""} over seeds {", ".join(map(str, seeds))}; last '
-        f'validation, after {", ".join(map(str, iters))} steps of {methods[0].cfg.train_dataloader.batch_size} images; '
-        f'{all_of("device")}; commit {all_of("commit")}.',
+        f'{what}; last validation, after {", ".join(map(str, iters))} steps of '
+        f'{methods[0].cfg.train_dataloader.batch_size} images; {all_of("device")}; commit {all_of("commit")}.',
         f'`{command}`',
     ]
     missing = [f'{m.name} (seed {seed})' for m in methods for seed in seeds if seed not in m.results]

@@ -82,6 +82,14 @@ def test_table_of_two_seeds(tool: ModuleType, trained: list, tmp_path: Path) -> 
     assert content['delta_m']['mtl_hrnet18_rooms'] == pytest.approx(18.3333, abs=1e-3)
 
 
+def test_no_gain_against_a_score_of_zero(
+    tool: ModuleType, trained: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SCORES, ('stl_hrnet18_rooms', 0), (0.0, 0.2, 20.0))
+    assert tool.main([STL, MTL, '--out', str(tmp_path)]) == 0
+    assert table(tmp_path)['mtl_hrnet18_rooms'][-1] == ''
+
+
 def test_finished_runs_are_skipped_and_more_seeds_added(tool: ModuleType, trained: list, tmp_path: Path) -> None:
     for seeds in (['0'], ['0', '1']):
         assert tool.main([STL, '--seeds', *seeds, '--out', str(tmp_path)]) == 0
