@@ -85,7 +85,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert {name: float(value) for name, value in quoted.items()} == pytest.approx(scores)
         assert bool(scores) != ('Nothing is published' in header(config))
     if scores:
-        table = re.search(r'Table \d+', model['Metadata']['Source'])
+        table = re.search(r'Table \d+|table of Cityscapes', model['Metadata']['Source'])
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 

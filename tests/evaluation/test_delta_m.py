@@ -4,9 +4,11 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mtlbox.evaluation import list_baselines, load_baseline, write_baseline
 from mtlbox.evaluation.delta_m import FOLDER
+from mtlbox.evaluation.functional import delta_m
 
 RESULT = {
     'scores': {
@@ -47,6 +49,21 @@ def test_ctal_table_1():
     assert baseline.scores == {'semseg': {'mIoU': 49.23}, 'depth': {'relErr': 0.1636}, 'normals': {'mErr': 23.15}}
     assert baseline.protocols['semseg'] == 'pooled-absent-skipped'
     assert load_baseline('nyuv2-13_swinv2-s_ctal-paper').scores['semseg']['mIoU'] == 55.78
+
+
+@pytest.mark.parametrize('config', ['ctal_hrnet18_cityscapes', 'ctal-ms_hrnet18_cityscapes'])
+def test_gains_on_cityscapes_follow_from_the_baseline_and_the_metafile(config):
+    baseline = load_baseline('cityscapes-mtan_hrnet18-small-v2_ctal-paper')
+    assert baseline.protocols == {'semseg': 'pooled-absent-skipped', 'disparity': 'pixel-pooled'}
+    metafile = yaml.safe_load((Path(__file__).parents[2] / 'configs/ctal/metafile.yml').read_text())
+    (model,) = (model for model in metafile['Models'] if model['Name'] == config)
+    row = {name: value for result in model['Results'] for name, value in result['Metrics'].items()}
+    gain = delta_m(
+        {'semseg': row['mIoU'], 'disparity': row['relErr']},
+        {'semseg': baseline.scores['semseg']['mIoU'], 'disparity': baseline.scores['disparity']['relErr']},
+        {'semseg': True, 'disparity': False},
+    )
+    assert gain == pytest.approx(row['delta_m'], abs=0.01)
 
 
 def test_missing_says_what_is_near_and_how_to_make_one(tmp_path):
