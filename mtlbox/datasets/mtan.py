@@ -244,9 +244,10 @@ class MTANDataset(MultiTaskDataset):
 
     def _help(self) -> str:
         needed = '; '.join(f'{modality.folder} {modality.describe()}' for modality in self._modalities())
+        counts = ' and '.join(map(str, self.METAINFO['sizes'].values()))
         return (
             f'Expected is the layout of MTAN, {self.data_root}/{{train,val}}/{{folder}}/{{0, 1, 2, ...}}.npy '
-            f'({" and ".join(map(str, self.METAINFO["sizes"].values()))} files per folder, {"x".join(map(str, self.SIZE))}), '
+            f'({counts} files per folder, {"x".join(map(str, self.SIZE))}), '
             f'with these folders: {needed}.\n'
             f'To get it: {self.ORIGIN.format(root=self.data_root)}\n'
             'To try everything without it, on rendered rooms: '

@@ -32,13 +32,13 @@ class Layout:
 LAYOUTS = {
     NYUv2.LAYOUT: Layout(
         title="NYU Depth v2, 13 classes, in MTAN's layout",
-        counts=NYUv2.COUNTS,
+        counts=NYUv2.METAINFO['sizes'],
         size=NYUv2.SIZE,
         encode_room=mtan_nyuv2.encode_room,
     ),
     CityscapesMTAN.LAYOUT: Layout(
         title="Cityscapes, 19 and 7 classes and disparity, in MTAN's layout",
-        counts=CityscapesMTAN.COUNTS,
+        counts=CityscapesMTAN.METAINFO['sizes'],
         size=CityscapesMTAN.SIZE,
         encode_room=mtan_cityscapes.encode_room,
     ),
