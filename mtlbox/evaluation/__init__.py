@@ -2,18 +2,20 @@
 
 from mtlbox.evaluation.delta_m import Baseline, list_baselines, load_baseline, write_baseline
 from mtlbox.evaluation.evaluator import MTLEvaluator
-from mtlbox.evaluation.metrics import DepthMetric, NormalsMetric, SegMetric, TaskMetric
-from mtlbox.evaluation.protocols import PROTOCOLS, Protocol, describe_protocols, get_protocol
+from mtlbox.evaluation.metrics import BoundaryMetric, DepthMetric, NormalsMetric, SegMetric, TaskMetric
+from mtlbox.evaluation.protocols import PROTOCOLS, Protocol, canonical_name, describe_protocols, get_protocol
 
 __all__ = [
     'PROTOCOLS',
     'Baseline',
+    'BoundaryMetric',
     'DepthMetric',
     'MTLEvaluator',
     'NormalsMetric',
     'Protocol',
     'SegMetric',
     'TaskMetric',
+    'canonical_name',
     'describe_protocols',
     'get_protocol',
     'list_baselines',

@@ -3,6 +3,12 @@
 Each task has a statistic of one image, which adds up over images, and a finaliser from the sum to the scores.
 """
 
+from mtlbox.evaluation.functional.boundary import (
+    boundary_counts,
+    boundary_curve,
+    boundary_scores,
+    boundary_statistic,
+)
 from mtlbox.evaluation.functional.delta_m import delta_m
 from mtlbox.evaluation.functional.depth import depth_errors, depth_scores, depth_statistic
 from mtlbox.evaluation.functional.normals import angular_error, normal_errors, normal_scores, normal_statistic
@@ -16,6 +22,10 @@ from mtlbox.evaluation.functional.segmentation import (
 
 __all__ = [
     'angular_error',
+    'boundary_counts',
+    'boundary_curve',
+    'boundary_scores',
+    'boundary_statistic',
     'class_iou',
     'confusion_matrix',
     'delta_m',
