@@ -38,11 +38,15 @@ def _depth(pooling: str, limit: float, what: str, source: str) -> DepthProtocol:
 
 _PIXEL = (
     'rmse is the square root of the mean squared error over all valid pixels of the data set; absErr and relErr are '
-    'means of |error| and |error| / true depth over the same pixels.'
+    'means of |error| and |error| / true depth over the same pixels; so are rmse_log (natural logarithms), log10, '
+    'silog '
+    '(100 times the standard deviation of the log errors) and delta1, delta2, delta3 (percentage of pixels whose two '
+    'depths '
+    'differ by a factor below 1.25, 1.25^2, 1.25^3).'
 )
 _IMAGE = (
-    'rmse, absErr and relErr are computed for each image over its valid pixels, then averaged over the images that '
-    'have any.'
+    'As pixel-pooled, but every score is computed for each image over its valid pixels, then averaged over the images '
+    'that have any.'
 )
 _LIMITED = {
     80.0: 'multi-task work on Cityscapes-like outdoor depth',

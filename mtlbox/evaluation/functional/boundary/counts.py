@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlbox.evaluation.functional._arrays import Array, finite_double, to_numpy
+from mtlbox.evaluation.functional._arrays import Array, binary_truth, probabilities
 from mtlbox.evaluation.functional.boundary.matching import PixelMatcher
 from mtlbox.evaluation.functional.boundary.nms import suppress
 from mtlbox.evaluation.functional.boundary.thinning import thin
@@ -112,21 +112,13 @@ def _checked(
     pred: Array, truth: Array, ignore_index: int
 ) -> tuple[NDArray[np.float64], list[NDArray[np.bool_]], NDArray[np.bool_]]:
     """Prediction (H, W), the annotators' masks, and which pixels count, or a ValueError."""
-    strength, maps = finite_double(pred, 'the predicted boundary'), to_numpy(truth)
+    strength = probabilities(pred, 'the predicted boundary')
     strength = strength[0] if strength.ndim == 3 and len(strength) == 1 else strength
-    maps = maps[None] if maps.ndim == 2 else maps
+    maps, counted = binary_truth(truth, 'the true boundary', ignore_index=ignore_index)
+    maps, counted = (one[None] if one.ndim == 2 else one for one in (maps, counted))
     if strength.ndim != 2 or maps.ndim != 3 or maps.shape[1:] != strength.shape or not len(maps) or not strength.size:
         raise ValueError(
             f'the predicted boundary has shape {strength.shape} and the true one {maps.shape}: expected (H, W) or '
             '(1, H, W), and (H, W) or (annotators, H, W)'
         )
-    if strength.min() < 0 or strength.max() > 1:
-        raise ValueError(
-            f'the predicted boundary has values from {strength.min():g} to {strength.max():g}; expected probabilities '
-            'from 0 to 1'
-        )
-    ignored = maps == ignore_index
-    wrong = maps[~(ignored | (maps == 0) | (maps == 1))]
-    if wrong.size:
-        raise ValueError(f'the true boundary has the value {wrong[0]}; expected 0, 1 or {ignore_index} (ignored)')
-    return strength, list(maps == 1), ~ignored.any(0)
+    return strength, list(maps), np.asarray(counted.all(axis=0))
