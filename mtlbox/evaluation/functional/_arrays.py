@@ -10,6 +10,9 @@ import torch
 Array = np.ndarray | torch.Tensor
 """What the functions of this package accept for maps."""
 
+ROUNDING = 1e-5
+"""How far beyond 0..1 a probability may be: resampling in single precision leaves it by a few units in the last place."""
+
 
 def to_numpy(values: Any) -> np.ndarray:
     """Return ``values`` (tensor on any device and of any dtype, array, or nested list) as a NumPy array."""
@@ -55,11 +58,11 @@ def probabilities(values: Any, what: str) -> np.ndarray:
         ValueError: If a value is NaN or outside 0..1.
     """
     array = finite_double(values, what)
-    if array.size and (array.min() < 0 or array.max() > 1):
+    if array.size and (array.min() < -ROUNDING or array.max() > 1 + ROUNDING):
         raise ValueError(
             f'{what} has values from {array.min():g} to {array.max():g}; expected probabilities from 0 to 1'
         )
-    return array
+    return np.clip(array, 0.0, 1.0)
 
 
 def binary_truth(
