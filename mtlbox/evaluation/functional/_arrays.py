@@ -11,7 +11,7 @@ Array = np.ndarray | torch.Tensor
 """What the functions of this package accept for maps."""
 
 ROUNDING = 1e-5
-"""How far beyond 0..1 a probability may be: resampling in single precision leaves it by a few units in the last place."""
+"""How far beyond 0..1 a probability may be; resampling in single precision can leave that range a little."""
 
 
 def to_numpy(values: Any) -> np.ndarray:
