@@ -80,17 +80,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     for seed in range(args.images):
         pred, truth = make_image(seed, *args.size, args.kind)
         start = time.perf_counter()
-        counts.append(
-            boundary_counts(
-                pred,
-                truth,
-                protocol.thresholds,
-                protocol.max_distance,
-                nms_radius=protocol.nms_radius,
-                thin_truth=protocol.thin_truth,
-                resegment_truth=protocol.resegment_truth,
-            )
-        )
+        counts.append(boundary_counts(pred, truth, **protocol.counting))
         seconds.append(time.perf_counter() - start)
         matches += time_matches(pred, truth, protocol)
     spent, pred_pixels, true_pixels = zip(*matches, strict=True)

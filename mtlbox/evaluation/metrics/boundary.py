@@ -146,15 +146,4 @@ class BoundaryMetric(TaskMetric):
 
 def _statistic(pred: np.ndarray, target: np.ndarray, protocol: str) -> np.ndarray:
     """Statistic of one image under a protocol of that name, where the metric itself cannot go."""
-    fixed = get_protocol(protocol, BoundaryProtocol)
-    return boundary_statistic(
-        boundary_counts(
-            pred,
-            target,
-            fixed.thresholds,
-            fixed.max_distance,
-            nms_radius=fixed.nms_radius,
-            thin_truth=fixed.thin_truth,
-            resegment_truth=fixed.resegment_truth,
-        )
-    )
+    return boundary_statistic(boundary_counts(pred, target, **get_protocol(protocol, BoundaryProtocol).counting))

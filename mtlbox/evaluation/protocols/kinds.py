@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +113,12 @@ class BoundaryProtocol(Protocol):
     thin_truth: bool = True
     resegment_truth: bool = False
     interpolate: bool = False
+
+    @property
+    def counting(self) -> dict[str, Any]:
+        """What ``boundary_counts`` takes beside the maps."""
+        names = ('thresholds', 'max_distance', 'nms_radius', 'thin_truth', 'resegment_truth')
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

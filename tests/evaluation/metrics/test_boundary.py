@@ -37,15 +37,7 @@ def test_scores_are_those_of_the_functions(name):
     protocol = get_protocol(name, BoundaryProtocol)
     samples = [sample(seed, annotators=3 if name == 'bsds' else 1) for seed in range(3)]
     counts = [
-        boundary_counts(
-            one['pred']['boundary']['data'],
-            one['gt']['boundary']['data'],
-            protocol.thresholds,
-            protocol.max_distance,
-            nms_radius=protocol.nms_radius,
-            thin_truth=protocol.thin_truth,
-            resegment_truth=protocol.resegment_truth,
-        )
+        boundary_counts(one['pred']['boundary']['data'], one['gt']['boundary']['data'], **protocol.counting)
         for one in samples
     ]
     expected = boundary_scores(np.stack(counts), protocol.interpolate)

@@ -68,6 +68,7 @@ def suppress(strength: Map, radius: int = 1, tolerance: float = TOLERANCE, fade:
         kept &= own >= _interpolate(strength, y + distance * step_y, x + distance * step_x)
     out = np.zeros_like(strength)
     out[y[kept], x[kept]] = strength[y[kept], x[kept]]
+    fade = min(fade, height // 2, width // 2)
     if fade:
         out *= _fading(height, fade)[:, None] * _fading(width, fade)
     return out
@@ -92,11 +93,8 @@ def _interpolate(values: Map, y: Map, x: Map) -> Map:
 
 
 def _fading(length: int, fade: int) -> Map:
-    """Factors (length,): 0, 1/fade, ... 1 from both ends inwards."""
-    fade = min(fade, length // 2)
+    """Factors (length,): 0, 1/fade, ... 1 from both ends inwards, for 0 < fade <= length / 2."""
     factors = np.ones(length)
-    if fade:
-        ramp = np.arange(fade) / fade
-        factors[:fade] *= ramp
-        factors[-fade:] *= ramp[::-1]
+    factors[:fade] = np.arange(fade) / fade
+    factors[-fade:] = np.arange(fade)[::-1] / fade
     return factors

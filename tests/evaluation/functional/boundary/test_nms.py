@@ -32,7 +32,7 @@ def slow_suppress(strength, radius, tolerance=1.01, fade=5):
             value = strength[y, x]
             if value and value * tolerance >= best - 1e-12:
                 for place, length in ((y, height), (x, width)):
-                    border = min(fade, length // 2)
+                    border = min(fade, height // 2, width // 2)
                     value *= min(1, place / border) * min(1, (length - 1 - place) / border)
                 out[y, x] = value
     return out
