@@ -13,6 +13,7 @@ from scipy.io import savemat
 
 from mtlbox.evaluation.functional._arrays import to_numpy
 from mtlbox.evaluation.functional.boundary import boundary_counts, boundary_statistic, statistic_scores
+from mtlbox.evaluation.functional.boundary.counts import LEVELS
 from mtlbox.evaluation.functional.boundary.scores import SCORES
 from mtlbox.evaluation.metrics.base import TaskMetric
 from mtlbox.evaluation.metrics.work import Job, Workers
@@ -135,7 +136,9 @@ class BoundaryMetric(TaskMetric):
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f'.{stem}.{os.getpid()}{suffix}')
             if folder == 'png':
-                cv2.imwrite(str(part), np.round(pred[0] * 255).astype(np.uint8))
+                picture = np.round(np.clip(pred[0], 0, 1) * LEVELS).astype(np.uint8)
+                if not cv2.imwrite(str(part), picture):
+                    raise OSError(f'{part} could not be written')
             else:
                 annotators = np.empty((1, len(target)), dtype=object)
                 for index, one in enumerate(target):
