@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mtlbox.evaluation.protocols import get_protocol
+from mtlbox.evaluation.protocols import canonical_name
 from mtlbox.registry import did_you_mean
 
 FOLDER = Path(__file__).parent / 'baselines'
@@ -154,7 +154,7 @@ def _checked(content: Any, where: str) -> Baseline:
     protocols: dict[str, str] = {}
     for task, protocol in content['protocols'].items():
         try:
-            protocols[task] = get_protocol(protocol).name
+            protocols[task] = canonical_name(protocol)
         except ValueError as error:
             raise ValueError(f'{where}: protocols.{task}: {error}') from error
     for task, scores in content['scores'].items():
