@@ -107,7 +107,7 @@ def test_two_processes_equal_one(tmp_path):
     expected, seen = evaluate()
     assert seen == [0, 1, 2, 3, 4]
     try:
-        assert [process.wait(timeout=120) for process in started] == [0, 0]
+        assert [process.wait(timeout=300) for process in started] == [0, 0]
     finally:
         for process in started:
             process.kill()
