@@ -4,6 +4,7 @@ from mtlbox.models.layers.blocks import BasicBlock, Bottleneck, bottlenecks, con
 from mtlbox.models.layers.cross_task_affinity import CrossTaskAffinity
 from mtlbox.models.layers.message_passing import MessagePassing
 from mtlbox.models.layers.resize import concat_pyramid, resize
+from mtlbox.models.layers.tokens import to_map, to_tokens
 
 __all__ = [
     'BasicBlock',
@@ -14,4 +15,6 @@ __all__ = [
     'concat_pyramid',
     'conv_norm_relu',
     'resize',
+    'to_map',
+    'to_tokens',
 ]

@@ -3,6 +3,7 @@
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.models.necks.ctal import CTAL
 from mtlbox.models.necks.ctal_multi_scale import CTALMultiScale
+from mtlbox.models.necks.demt import DeMT
 from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.models.necks.initial_concat import InitialConcat
 from mtlbox.models.necks.mti_net import MTINet
@@ -14,6 +15,7 @@ from mtlbox.models.necks.pyramid_concat import PyramidConcat
 __all__ = [
     'CTAL',
     'CTALMultiScale',
+    'DeMT',
     'InitialConcat',
     'InitialPredictionNeck',
     'MTINet',
