@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mtlbox.models.heads.base import TaskHead
@@ -84,39 +83,3 @@ class BottleneckHead(TaskHead):
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, h, w)`` to ``(B, K, h, w)``."""
         return self.predictor(self.blocks(features))
-
-
-@HEADS.register_module()
-class FCNHead(TaskHead):
-    """3x3 convolution with norm and ReLU, 1x1 convolution: the head of ATRC's family (DeMT, MQTransformer, ...).
-
-    Official code of the family: https://github.com/brdav/atrc. The logits start as N(0, 0.01), with bias 0.
-
-    Args:
-        task: The task; given by the model.
-        losses: The task's losses; given by the model.
-        in_channels: Channels of the features.
-        mid_channels: Channels between the convolutions.
-        norm_cfg: Norm layer.
-        init_cfg: Initialisation as in mmengine.
-    """
-
-    def __init__(
-        self,
-        *,
-        task: Task,
-        losses: Sequence[nn.Module],
-        in_channels: int,
-        mid_channels: int,
-        norm_cfg: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(task=task, losses=losses, init_cfg=init_cfg)
-        self.conv = ConvModule(in_channels, mid_channels, 3, padding=1, norm_cfg=norm_cfg or {'type': 'BN'})
-        self.predictor = nn.Conv2d(mid_channels, task.channels, 1)
-        nn.init.normal_(self.predictor.weight, std=0.01)
-        nn.init.zeros_(self.predictor.bias)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, h, w)`` to ``(B, K, h, w)``."""
-        return self.predictor(self.conv(features))

@@ -8,6 +8,7 @@ of the map 0, and a 1x1 convolution. So no compiled operator is needed; mmcv's d
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -80,18 +81,18 @@ class DeformableConv1x1(nn.Module):
     def forward(self, features: Tensor, offsets: Tensor) -> Tensor:
         """``(B, C, H, W)`` and offsets ``(B, 2 * C, H, W)``, as of :func:`sample_at_offsets`, to ``(B, C, H, W)``."""
         if self.op is not None and (self.impl == 'mmcv' or (features.is_cuda and not is_compiling())):
-            return self._by_operator(features, offsets)
+            return self._by_operator(self.op, features, offsets)
         return F.conv2d(sample_at_offsets(features, offsets), self.weight, self.bias)
 
-    def _by_operator(self, features: Tensor, offsets: Tensor) -> Tensor:
+    def _by_operator(self, operator: Callable[..., Tensor], features: Tensor, offsets: Tensor) -> Tensor:
         batch, channels = features.shape[:2]
         stride, padding, dilation, groups, with_bias = 1, 0, 1, 1, False
         arguments = (stride, padding, dilation, groups, channels, with_bias, batch)  # the batch in one piece
-        convolved = self.op(features.float(), offsets.float(), self.weight.float(), *arguments)  # type: ignore[misc]
+        convolved = operator(features.float(), offsets.float(), self.weight.float(), *arguments)
         return convolved + self.bias[:, None, None]
 
 
-def _compiled_operator() -> object | None:
+def _compiled_operator() -> Callable[..., Tensor] | None:
     """Return mmcv's deformable convolution as a function, or None where mmcv has no compiled operators."""
     try:
         from mmcv.ops import deform_conv2d

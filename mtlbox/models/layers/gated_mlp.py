@@ -27,9 +27,10 @@ class GatedMLP(nn.Module):
             raise ValueError(f'hidden_channels: expected an even number from 2 on, got {hidden_channels}')
         half = hidden_channels // 2
         self.enter = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, hidden_channels), nn.GELU())
-        self.gate = nn.Sequential(nn.LayerNorm(half), nn.Linear(half, half))
-        nn.init.zeros_(self.gate[1].weight)
-        nn.init.ones_(self.gate[1].bias)
+        gate = nn.Linear(half, half)
+        nn.init.zeros_(gate.weight)
+        nn.init.ones_(gate.bias)
+        self.gate = nn.Sequential(nn.LayerNorm(half), gate)
         self.leave = nn.Linear(half, channels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ memory linear; ``kv_stride`` s divides MACs and time by s^2. ``'per_pixel'`` tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -225,7 +225,7 @@ class DeMT(TaskNeck):
                 for key in tasks
             }
         )
-        switches = {
+        switches: dict[str, Any] = {
             'channels': channels,
             'num_heads': num_heads,
             'attention': attention,
