@@ -1,7 +1,7 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_nyud.py
 #
 # MTL (hard parameter sharing), HRNet-W18-small-v2, NYUD with 40 classes, depth, normals and boundaries, 425x560.
-# Published (ATRC's protocol, table of NYUD): mIoU 36.35, rmse .6284, mErr 21.02, odsF 76.36.
+# Published (DeMT, AAAI 2023, results on NYUD-v2): mIoU 36.35, rmse .6284, mErr 21.02, odsF 76.36.
 # Size: 4.516 M parameters.
 _base_ = [
     '../_base_/protocols/atrc_nyud.py',
@@ -19,4 +19,3 @@ model = dict(
     losses=_base_.losses,
     weighting=_base_.weighting,
 )
-default_hooks = dict(checkpoint=dict(save_best='delta_m'))

@@ -1,6 +1,6 @@
 _base_ = './atrc.py'
-# NYUD, 40 classes, 795 / 654 images, crops of 425x560: the size of the layout nyud-c (docs/data.md). The other layouts are
-# read too; pictures of nyud-b are then tested at 480x640.
+# NYUD, 40 classes, 795 / 654 images, crops of 425x560: the size of the layout nyud-c (docs/data.md). The other layouts
+# are read too; pictures of nyud-b are then tested at 480x640.
 # Boundaries: positive weight 0.8, and the published odsF is of the SEISM tool, which is the protocol 'astmt/nyud' here.
 input_size = (425, 560)
 data_root = 'data/nyud'
@@ -62,7 +62,6 @@ val_evaluator = dict(
         dict(type='NormalsMetric', task='normals', protocol='atan2'),
         dict(type='BoundaryMetric', task='boundary', protocol='astmt/nyud', workers=4),
     ],
-    baseline='nyud-40_hrnet18-small-v2_atrc',
     primary=dict(semseg='mIoU', depth='rmse', normals='mErr', boundary='odsF'),
 )
 test_evaluator = val_evaluator
