@@ -19,6 +19,8 @@ CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.p
 SIZE = (64, 96)
 LARGE = ('hrnet48', 'swin')
 """Parts of the names of configs whose training step is left to the slow tests."""
+BEHIND_ZEROS = ('neck.gated.gate.0.bias',)
+"""Parameters that start to move with the second step, since the weights behind them start as 0."""
 
 
 def by_size() -> list:
@@ -74,7 +76,7 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     unchanged = [
         key
         for key, value in runner.model.named_parameters()
-        if value.requires_grad and torch.equal(before[key], after[key])
+        if value.requires_grad and key not in BEHIND_ZEROS and torch.equal(before[key], after[key])
     ]
     assert not unchanged, f'parameters that a training step does not move: {unchanged[:5]}'
     result = json.loads((tmp_path / 'result.json').read_text())

@@ -1,4 +1,4 @@
-"""Write the table of parameters and MACs of the compared methods into docs/complexity_and_speed.md.
+"""Write the tables of parameters and MACs of the compared methods into docs/complexity_and_speed.md.
 
 python tools/analysis_tools/complexity_table.py [--check]
 """
@@ -45,6 +45,8 @@ HEAD = (
     'GMACs of one image',
     'as configured',
 )
+
+HEAD_ATRC = ('config', 'parameters', 'published', 'GMACs of one image', 'published', 'and attention products')
 
 
 @cache
@@ -93,25 +95,45 @@ def rows(dataset: str) -> list[list[str]]:
     return found
 
 
+def rows_atrc() -> list[list[str]]:
+    """Return the cells of the table of NYUD in ATRC's protocol: all configs on it whose parameters are recorded."""
+    found = []
+    for name, meta in metadata().items():
+        if meta['Training Data'] == 'NYUD' and 'Parameters' in meta:
+            own, published = count(ROOT / meta['Config'], dense=False), meta.get('Published', {})
+            found.append(
+                [
+                    f'`{name}`',
+                    f'{own.params / 1e6:.3f} M',
+                    _published(published, 'Parameters in M', '.2f'),
+                    f'{own.macs_without_attention / 1e9:.2f}',
+                    _published(published, 'GMACs', '.2f'),
+                    f'{(own.macs - own.macs_without_attention) / 1e9:.2f}',
+                ]
+            )
+    return found
+
+
 def _published(figures: dict[str, float], name: str, form: str) -> str:
     return format(figures[name], form) if name in figures else ''
 
 
-def content() -> str:
-    """Return what stands between the marks of the page."""
+def content() -> dict[str, str]:
+    """Return what stands between each pair of marks of the page."""
     parts = [f'{title}:\n\n{markdown_table(HEAD, rows(dataset))}' for dataset, title in DATASETS.items()]
-    return '\n'.join(parts)
+    return {'complexity table': '\n'.join(parts), 'atrc table': markdown_table(HEAD_ATRC, rows_atrc())}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the table; with ``--check`` only say whether it is what would be written."""
+    """Write the tables; with ``--check`` only say whether it is what would be written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if the page has another table')
+    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if the page has other tables')
     args = parser.parse_args(argv)
     with exit_on_user_error():
-        same = replace_between(PAGE, 'complexity table', content(), check=args.check)
+        unchanged = [replace_between(PAGE, mark, table, check=args.check) for mark, table in content().items()]
+    same = all(unchanged)
     if args.check and not same:
-        print(f'error: the table in {PAGE} is stale: python {" ".join(sys.argv[:1])}', file=sys.stderr)
+        print(f'error: a table in {PAGE} is stale: python {" ".join(sys.argv[:1])}', file=sys.stderr)
         return 1
     print(f'{PAGE}: {"nothing changed" if same else "written"}')
     return 0

@@ -17,8 +17,7 @@ Intended deviations:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -28,9 +27,8 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
-from mtlbox.compat import is_compiling
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.registry import BACKBONES, did_you_mean
 
 UPSAMPLE_MODES = ('bilinear', 'nearest')
@@ -123,20 +121,6 @@ def _conv_norm(
     return [conv, build_norm_layer(norm_cfg, out_channels)[1]]
 
 
-@contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Leave the running statistics of batch normalisation as they are while activations are recomputed."""
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    try:
-        for norm in norms:
-            norm.momentum, norm.num_batches_tracked = 0.0, None
-        yield
-    finally:
-        for norm, (momentum, num_batches_tracked) in zip(norms, saved):
-            norm.momentum, norm.num_batches_tracked = momentum, num_batches_tracked
-
-
 class _Block(nn.Module):
     """A residual block; subclasses list the kernel sizes of its convolutions.
 
@@ -168,14 +152,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, channels * expansion, H, W)``."""
-        if not (self.with_cp and x.requires_grad):
-            return self._forward(x)
-        if is_compiling():  # a compiled graph takes no context of its own
-            return checkpoint(self._forward, x, use_reentrant=False)
-        return checkpoint(self._forward, x, use_reentrant=False, context_fn=self._contexts)
-
-    def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
-        return nullcontext(), _frozen_statistics(self)
+        return recompute(self, self._forward, x) if self.with_cp else self._forward(x)
 
     def _forward(self, x: Tensor) -> Tensor:
         out = x

@@ -27,6 +27,7 @@ memory linear; ``kv_stride`` s divides MACs and time by s^2. ``'per_pixel'`` tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -37,6 +38,7 @@ from mtlbox.models.layers.checks import one_of
 from mtlbox.models.layers.deformable import DeformImpl
 from mtlbox.models.layers.deformable_mixer import DeformableMixerBlock, MixerOrder
 from mtlbox.models.layers.gated_mlp import GatedMLP
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.task_attention import TaskAttention, pool_tokens
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.registry import NECKS
@@ -163,6 +165,7 @@ class DeMT(TaskNeck):
             released code. They make checkpoints of all values of ``attention`` fit each other.
         deform_impl: How deformable convolutions are computed: ``'torch'``, ``'mmcv'`` (its compiled operator) or
             ``'auto'`` for the latter where it is installed, on CUDA. The results are the same.
+        with_cp: Recompute the activations of mixers and queries in the backward pass instead of keeping them.
         norm_cfg: Norm layer of the mixers.
         init_cfg: Initialisation as in mmengine.
 
@@ -190,6 +193,7 @@ class DeMT(TaskNeck):
         gated_channels: int | None = None,
         keep_unused: bool = True,
         deform_impl: DeformImpl = 'auto',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -202,7 +206,7 @@ class DeMT(TaskNeck):
                 raise ValueError(f'{name}: expected 1 or more, got {number}')
         if kv_stride > 1 and attention != 'global':
             raise ValueError(f"kv_stride={kv_stride} is for attention='global', but attention is {attention!r}")
-        self.num_scales = num_scales
+        self.num_scales, self.with_cp = num_scales, with_cp
         joint = sum(in_channels[:num_scales])
         linear = nn.Linear(joint, channels)
         self.reduce = (
@@ -242,12 +246,19 @@ class DeMT(TaskNeck):
         shared = to_tokens(concat_pyramid(features[: self.num_scales]))  # (B, N, sum of C_i)
         size = features[0].shape[-2:]
         reduced = to_map(self.reduce(shared), size)  # (B, C, H/4, W/4)
-        mixed = [to_tokens(self.mixers[key](reduced)) for key in self.tasks]  # (B, N, C) each
+        mixed = [to_tokens(self._run(self.mixers[key], reduced)) for key in self.tasks]  # (B, N, C) each
         fused = torch.stack(mixed, dim=1)  # (B, T, N, C)
         if self.interaction is not None:
             fused = self.interaction(fused, size)
         if self.queries:
-            after = [self.queries[key](own, fused, i, size) for i, (key, own) in enumerate(zip(self.tasks, mixed))]
+            after = [
+                self._run(self.queries[key], own, fused, index=i, size=size)
+                for i, (key, own) in enumerate(zip(self.tasks, mixed))
+            ]
         else:
             after = list(fused.unbind(1))
         return NeckOutput(features={key: to_map(self.gated(x), size) for key, x in zip(self.tasks, after)})
+
+    def _run(self, module: nn.Module, *inputs: Tensor, **settings: Any) -> Tensor:
+        function = partial(module, **settings)
+        return recompute(module, function, *inputs) if self.with_cp else function(*inputs)

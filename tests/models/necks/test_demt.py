@@ -254,6 +254,20 @@ def test_what_the_released_code_holds_for_nothing(make: Any, pyramid: list[Tenso
     assert dead(make(attention='global'), pyramid) == set()
 
 
+def test_recomputing_changes_nothing(make: Any, pyramid: list[Tensor]) -> None:
+    results = []
+    for with_cp in (False, True):
+        neck = make(with_cp=with_cp).train()
+        maps = [level.clone().requires_grad_() for level in pyramid]
+        features = neck(maps).features
+        torch.stack([x.cos().sum() for x in features.values()]).sum().backward()
+        gradients = [maps[0].grad, neck.reduce[0].weight.grad]
+        statistics = [value for name, value in neck.named_buffers() if 'running' in name]
+        results.append([*features.values(), *gradients, *statistics])
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize('attention', ['per_pixel', 'global'])
 def test_autocast(make: Any, pyramid: list[Tensor], attention: str) -> None:
     neck = make(attention=attention)
