@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
         cfg.custom_hooks = kept
         runner = build_runner(cfg)
         model = getattr(runner.model, 'module', runner.model)
-        load_weights(model, weights_of(checkpoint, ema=args.ema), args.checkpoint)
+        load_weights(model, weights_of(checkpoint, ema=args.ema, source=args.checkpoint), args.checkpoint)
         runner._load_from, runner._has_loaded = args.checkpoint, True
         scores = runner.test()
         if args.out and runner.rank == 0:
