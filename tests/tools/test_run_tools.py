@@ -63,6 +63,8 @@ def test_train_writes_what_a_run_needs(run: Path) -> None:
     assert result['protocols'] == {'semseg': 'pooled-absent-skipped', 'depth': 'pixel-pooled', 'normals': 'arccos'}
     assert result['seed'] == 0 and len(result['config_hash']) == 12
     assert result['scores']['depth/rmse'] > 0
+    assert result['backbone'] == 'HRNet-W18-small-v2' and result['parameters'] == 4086457
+    assert result['baseline'] is None
     log = next(run.glob('*/*.log')).read_text()
     for word in ('eta:', 'lr:', 'memory_mb:', 'semseg/loss_ce:', 'depth/loss_l1:', 'normals/loss_cosine:'):
         assert word in log, word

@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from mtlbox.config import config_hash
 from mtlbox.engine.checkpoint import replace_file
+from mtlbox.leaderboard import backbone_of
 from mtlbox.registry import HOOKS
 from mtlbox.version import __version__
 
@@ -30,9 +31,10 @@ class ResultHook(Hook):
     """Writes ``result.json`` into the work directory after each validation and test.
 
     It holds the scores with their protocols, the epoch and iteration, the config's name and hash, the commit, the
-    seed, the device and the versions. ``best`` is the validation with the best value of what the checkpoint hook
-    keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A
-    score that could not be computed is null.
+    seed, the device and the versions; the backbone, the number of parameters, and the baseline of delta_m with the
+    reasons why it is not comparable where that was forced. ``best`` is the validation with the best value of what the
+    checkpoint hook keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the
+    last one's. A score that could not be computed is null.
     """
 
     priority = 'LOW'
@@ -76,6 +78,8 @@ class ResultHook(Hook):
     @master_only
     def _write(self, runner: Runner, evaluator: Any) -> None:
         protocols = evaluator.protocols() if hasattr(evaluator, 'protocols') else {}
+        baseline = evaluator.comparison() if hasattr(evaluator, 'comparison') else None
+        model = runner.cfg.get('model')
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
         text = json.dumps(
             {
@@ -86,7 +90,10 @@ class ResultHook(Hook):
                 'device': _device(),
                 'world_size': runner.world_size,
                 'versions': _versions(),
+                'backbone': backbone_of(model) if isinstance(model, Mapping) else None,
+                'parameters': getattr(runner, 'num_parameters', None),
                 'protocols': protocols,
+                'baseline': baseline,
                 'scores': chosen['scores'],
                 **self._result,
             },
