@@ -65,7 +65,7 @@ class Row:
         dataset: Data set that was scored.
         method: Name of the method; of a run, of its config.
         backbone: Its backbone, 'unstated' where the source does not say.
-        source: Paper, venue and table; of a run, config, commit and seeds.
+        source: Paper, venue and table, several joined by '; '; of a run, commit and seeds.
         columns: Names of the scores, in the order of the source.
         scores: What is known of them.
         protocols: Protocol of each task.
@@ -78,7 +78,7 @@ class Row:
         macs: Multiply-accumulates for one image, in 1e9.
         baseline: Its name as a single-task baseline, '' if it is none.
         note: What a reader must know of the row.
-        source_note: What a reader must know of all rows of the source.
+        source_notes: What a reader must know of all rows of its sources, each led by the source.
         ours: Whether it is a run of ours.
         std: Standard deviation of each score over seeds (of a sample, n - 1), where there are several.
         runs: Number of seeds.
@@ -100,7 +100,7 @@ class Row:
     macs: float | None = None
     baseline: str = ''
     note: str = ''
-    source_note: str = ''
+    source_notes: tuple[str, ...] = ()
     ours: bool = False
     std: dict[str, float] = field(default_factory=dict)
     runs: int = 1
@@ -153,6 +153,8 @@ _ROW_KEYS = {'backbone', 'variant', 'scores', 'params', 'macs', 'delta_m', 'note
 def _rows_of(table: Any, dataset: str, where: str) -> Iterator[Row]:
     _check_keys(table, where, required={'source', 'columns', 'protocols', 'rows'}, optional=_TABLE_KEYS)
     columns = tuple(_one_of(column, known_scores(), f'{where}: columns') for column in table['columns'])
+    if ';' in table['source'] or ': ' in table['source']:
+        raise ValueError(f"{where}: the source must have no ';' or ': ', by which several are joined")
     tasks = {column.partition('/')[0] for column in columns}
     if columns and set(table['protocols']) != tasks:
         raise ValueError(f'{where}: protocols are given for {sorted(table["protocols"])}, expected {sorted(tasks)}')
@@ -182,7 +184,7 @@ def _rows_of(table: Any, dataset: str, where: str) -> Iterator[Row]:
             macs=macs if macs is None or 'macs_images' not in table else macs / table['macs_images'],
             baseline=row.get('baseline', ''),
             note=row.get('note', ''),
-            source_note=table.get('note', ''),
+            source_notes=(f'{table["source"]}: {table["note"]}',) if table.get('note') else (),
         )
 
 
