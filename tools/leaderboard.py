@@ -17,7 +17,7 @@ from mtlbox.leaderboard import load_rows
 from mtlbox.leaderboard.html import to_html
 from mtlbox.leaderboard.runs import find_results, read_run
 from mtlbox.leaderboard.tables import build_tables
-from mtlbox.leaderboard.text import to_csv, to_json, to_markdown
+from mtlbox.leaderboard.text import put_between_marks, to_csv, to_json, to_markdown
 
 FORMATS = {'md': to_markdown, 'html': to_html, 'csv': to_csv, 'json': to_json}
 
@@ -32,7 +32,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--baseline', help='baseline of delta_m where it fits: a shipped name, or a file (.json)')
     parser.add_argument('--no-ablations', action='store_true', help='leave ablations out')
     parser.add_argument('--format', choices=FORMATS, default='md', help='%(default)s by default')
-    parser.add_argument('--out', type=Path, help='write to this file; to the screen by default')
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument('--out', type=Path, help='write to this file; to the screen by default')
+    where.add_argument(
+        '--update', type=Path, metavar='PAGE', help='write Markdown into this page, between its leaderboard marks'
+    )
     return parser.parse_args(argv)
 
 
@@ -49,12 +53,17 @@ def main(argv: list[str] | None = None) -> None:
             baseline=args.baseline,
             studies=not args.no_ablations,
         )
+        if args.update and args.format != 'md':
+            raise ValueError(f'--update writes Markdown, but --format is {args.format}')
         text = FORMATS[args.format](tables)
-        if args.out is None:
+        if args.update:
+            text = put_between_marks(args.update.read_text(encoding='utf-8'), text, str(args.update))
+        out = args.out or args.update
+        if out is None:
             print(text, end='')
         else:
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(args.out, lambda temporary: temporary.write_text(text, encoding='utf-8'))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(out, lambda temporary: temporary.write_text(text, encoding='utf-8'))
 
 
 if __name__ == '__main__':

@@ -13,6 +13,7 @@ from mtlbox.leaderboard.tables import Line, Section, Table, sources_of
 from mtlbox.leaderboard.text import LEGEND, heading, reference, shown, to_records
 
 PARTS = Path(__file__).parent / 'page'
+_SIZES = {'params': 'params (M)', 'macs': 'MACs (G)'}
 
 
 def to_html(tables: Sequence[Table]) -> str:
@@ -47,7 +48,7 @@ def _table(table: Table, index: int) -> str:
 def _section(section: Section, table: Table, name: str) -> str:
     backbone = 'Backbone not stated' if section.backbone == UNSTATED else section.backbone
     gain = table.has_delta_m
-    heads = [_head('method', 'method', 'low'), _head('params', 'params (M)', 'low'), _head('macs', 'MACs (G)', 'low')]
+    heads = [_head('method', 'method', 'low'), *(_head(size, _SIZES[size], 'low') for size in table.sizes)]
     for column in table.columns:
         heads.append(_head(column, heading(column), 'high' if known_scores()[column].higher_is_better else 'low'))
     if gain:
@@ -80,7 +81,7 @@ def _row(line: Line, place: int, table: Table, notes: list[str], gain: bool) -> 
     text = ' '.join((row.name, row.source, *line.notes)).lower()
     seeds = f' <small>({row.runs} seeds)</small>' if row.runs > 1 else ''
     cells = [f'<th scope="row" data-value="{escape(row.name)}">{escape(row.name)}{seeds}{numbers}</th>']
-    cells += [_cell(line, column) for column in ('params', 'macs', *table.columns)]
+    cells += [_cell(line, column) for column in (*table.sizes, *table.columns)]
     if gain:
         printed = '' if row.delta_m is None else f'{row.delta_m:+.2f}'
         cells += [_cell(line, 'delta_m', own=True), f'<td>{printed}</td>']

@@ -65,7 +65,7 @@ def read_run(path: str | Path) -> Row:
         if not isinstance(result, Mapping) or not isinstance(result.get(key), Mapping) or not result[key]:
             raise ValueError(f'{path} has no {key}: expected the result.json of a finished run')
     config = result.get('config')
-    name = Path(config).stem if config else path.resolve().parent.name
+    name = result.get('name') or (Path(config).stem if config else path.resolve().parent.name)
     dataset, setting = _data(result.get('data'), name, path)
     scores = _scores(result['scores'], path)
     kept = [score for score in known_scores() if score in scores and score.partition('/')[0] in result['protocols']]
@@ -74,13 +74,17 @@ def read_run(path: str | Path) -> Row:
     primary = {score.partition('/')[0]: score for score in reversed(kept)}
     seeds = result.get('seeds') or [result.get('seed')]
     what = 'seeds' if len(seeds) > 1 else 'seed'
+    commits = result.get('commit') or 'unknown'
+    origin = f'ours, commit {commits if isinstance(commits, str) else " and ".join(map(str, commits))}'
+    if result.get('predictions'):
+        origin = f'predictions in {result["predictions"]}, scored by us'
     parameters = result.get('parameters')
     return Row(
         dataset=dataset,
         setting=setting,
         method=name,
         backbone=canonical_backbone(result.get('backbone') or UNSTATED),
-        source=f'ours, commit {result.get("commit") or "unknown"}, {what} {", ".join(map(str, seeds))}',
+        source=f'{origin}, {what} {", ".join(map(str, seeds))}' if seeds != [None] else origin,
         columns=tuple(score for score in kept if score in primary.values()),
         scores={score: scores[score] for score in kept},
         protocols={task: result['protocols'][task] for task in dict.fromkeys(s.partition('/')[0] for s in kept)},

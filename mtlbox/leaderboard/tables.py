@@ -89,6 +89,12 @@ class Table:
         return ', '.join(f'{task}: {name}' for task, name in self.protocols.items())
 
     @property
+    def sizes(self) -> list[str]:
+        """Which of 'params' and 'macs' a row has."""
+        lines = [line for section in self.sections for line in section.lines]
+        return [size for size in SIZES if any(line.value(size) is not None for line in lines)]
+
+    @property
     def has_delta_m(self) -> bool:
         """Whether a row has a multi-task gain."""
         return any(line.value('delta_m') is not None for section in self.sections for line in section.lines)

@@ -12,7 +12,7 @@ from typing import Any
 from mtlbox.evaluation.delta_m import HOW_TO_MAKE
 from mtlbox.leaderboard.names import known_scores
 from mtlbox.leaderboard.rows import UNSTATED, Number
-from mtlbox.leaderboard.tables import Line, Section, Table, sources_of
+from mtlbox.leaderboard.tables import SIZES, Line, Section, Table, sources_of
 
 LEGEND = (
     'The best value of a backbone is **bold**, the second best *italic*. delta_m is recomputed from the scores as they '
@@ -21,6 +21,7 @@ LEGEND = (
     'never in one table; "unstated" is a protocol that the paper does not say, whose rows are compared within that '
     'paper only.'
 )
+_SIZES = {'params': 'params', 'macs': 'MACs'}
 _DIGITS = {'%': 2, 'deg': 2}
 _LETTERS = [*ascii_lowercase, *(first + second for first in ascii_lowercase for second in ascii_lowercase)]
 
@@ -39,7 +40,7 @@ def shown(line: Line, column: str) -> str:
         return ''
     if column == 'delta_m':
         return f'{value:+.2f}'
-    if column in ('params', 'macs'):
+    if column in SIZES:
         counted = '†' if column == 'params' and line.row.params_counted else ''
         return (value.text if isinstance(value, Number) else f'{value:.4g}') + counted
     if isinstance(value, Number):
@@ -95,7 +96,13 @@ def _spaced(text: str) -> str:
 
 def _markdown_section(section: Section, table: Table, sources: list[str]) -> str:
     gain = ['delta_m', 'printed'] if table.has_delta_m else []
-    head = ['method', 'params', 'MACs', *(heading(column) for column in table.columns), *gain, 'source']
+    head = [
+        'method',
+        *(_SIZES[size] for size in table.sizes),
+        *(heading(column) for column in table.columns),
+        *gain,
+        'source',
+    ]
     lines = [_row(head), _row(['---', *['---:'] * (len(head) - 2), '---'])]
     notes: list[str] = []
     for line in section.lines:
@@ -105,7 +112,7 @@ def _markdown_section(section: Section, table: Table, sources: list[str]) -> str
                 notes.append(note)
             numbers.append(f'({notes.index(note) + 1})')
         name = ' '.join([f'**{line.row.name}**' if line.row.ours else line.row.name, *numbers])
-        cells = [name, shown(line, 'params'), shown(line, 'macs')]
+        cells = [name, *(shown(line, size) for size in table.sizes)]
         cells += [_emphasised(line, column) for column in table.columns]
         if gain:
             printed = '' if line.row.delta_m is None else f'{line.row.delta_m:+.2f}'
@@ -209,3 +216,25 @@ def to_csv(tables: Sequence[Table]) -> str:
                 values += [line.delta_m, row.delta_m, baseline, row.source, ' '.join((*line.notes, *row.source_notes))]
                 writer.writerow(['' if value is None else value for value in values])
     return text.getvalue()
+
+
+MARKS = ('<!-- leaderboard -->', '<!-- /leaderboard -->')
+"""What the tables stand between in a page that is kept up to date."""
+
+
+def put_between_marks(page: str, text: str, where: str) -> str:
+    """``page`` with ``text`` in the place of what stands between ``MARKS``.
+
+    Args:
+        page: A Markdown page with both marks, each once.
+        text: What to put there.
+        where: What errors call the page.
+
+    Raises:
+        ValueError: The page has not both marks once.
+    """
+    before, found, rest = page.partition(MARKS[0])
+    _, ended, after = rest.partition(MARKS[1])
+    if not (found and ended) or MARKS[0] in rest or MARKS[1] in after:
+        raise ValueError(f'{where}: expected {MARKS[0]} and {MARKS[1]}, each once, around the tables')
+    return f'{before}{MARKS[0]}\n{text}{MARKS[1]}{after}'
