@@ -90,7 +90,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 
-DATASETS = {'NYUv2': 'nyuv2-13'}
+DATASETS = {'NYUv2': 'nyuv2-13', 'Cityscapes': 'cityscapes-mtan'}
 
 
 def leaderboard_rows(model: dict[str, Any], metrics: dict[str, float], source: str) -> list[Row]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from mmengine.config import Config
 
 from mtlbox.evaluation.protocols import get_protocol
-from mtlbox.registry import did_you_mean
+from mtlbox.registry import METRICS, did_you_mean
 
 
 def set_protocols(cfg: Config, wanted: Iterable[str]) -> None:
@@ -34,16 +33,17 @@ def set_protocols(cfg: Config, wanted: Iterable[str]) -> None:
     metrics = evaluator['metrics']
     metrics = [dict(metric) for metric in ([metrics] if isinstance(metrics, Mapping) else metrics)]
     tasks = list(dict.fromkeys(str(metric.get('task')) for metric in metrics))
-    changed: dict[str, dict[str, Any]] = {}
-    for task, protocol in pairs:
+    changed: set[str] = set()
+    for task, word in pairs:
         if task not in tasks:
-            raise ValueError(f'--protocol {task}={protocol}: no metric scores {task!r}.{did_you_mean(task, tasks)}')
-        if task not in changed:
-            changed[task] = next(metric for metric in metrics if metric.get('task') == task)
-            changed[task]['protocol'] = protocol
-        else:
-            prefix = f'{task}_{protocol.replace("/", "_")}'
-            metrics.append({**changed[task], 'protocol': protocol, 'prefix': prefix})
+            raise ValueError(f'--protocol {task}={word}: no metric scores {task!r}.{did_you_mean(task, tasks)}')
+        metric = next(metric for metric in metrics if metric.get('task') == task)
+        protocol = get_protocol(word, METRICS.get(metric['type']).protocol_class).name
+        if task in changed:
+            metric = {**metric, 'prefix': f'{task}_{protocol.replace("/", "_")}'}
+            metrics.append(metric)
+        metric['protocol'] = protocol
+        changed.add(task)
     evaluator = {**evaluator, 'metrics': metrics}
     if evaluator.get('baseline') is not None and not evaluator.get('force'):
         evaluator['baseline'] = 'auto'
@@ -54,4 +54,4 @@ def _pair(text: str) -> tuple[str, str]:
     task, sign, protocol = text.partition('=')
     if not (task and sign and protocol):
         raise ValueError(f'--protocol {text}: expected TASK=PROTOCOL, e.g. depth=image-mean')
-    return task, get_protocol(protocol).name
+    return task, protocol

@@ -57,7 +57,8 @@ def test_metrics_alone(cfg: Config) -> None:
     [
         ('depth', 'expected TASK=PROTOCOL'),
         ('dept=image-mean', "no metric scores 'dept'. Did you mean 'depth'"),
-        ('depth=image-men', "'image-men' is not a known protocol. Did you mean 'image-mean'"),
+        ('depth=atan2', "'atan2' is not a known depth protocol"),
+        ('depth=image-men', "'image-men' is not a known depth protocol. Did you mean 'image-mean'"),
     ],
 )
 def test_bad_words(cfg: Config, word: str, message: str) -> None:

@@ -29,7 +29,7 @@ def plain(tables: list[Table], *tasks: str) -> Table:
 @pytest.fixture(scope='module')
 def nyud() -> Table:
     tables = [t for t in build_tables(load_rows(), dataset='nyud-40', studies=False) if 'boundary' in t.protocols]
-    assert [t.protocols['boundary'] for t in tables] == ['astmt', 'invpt']  # kept apart
+    assert [t.protocols['boundary'] for t in tables] == ['astmt/nyud', 'invpt/nyud']  # kept apart
     return tables[0]
 
 

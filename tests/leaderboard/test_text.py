@@ -79,5 +79,5 @@ def test_json_is_the_tables(tables: list[Table]) -> None:
     assert [record['dataset'] for record in records] == [table.dataset for table in tables]
     (record,) = [r for r in records if r['dataset'] == 'cityscapes-mtan']
     row = next(row for row in record['sections'][0]['rows'] if row['method'] == 'CTAL (single scale)')
-    assert row['scores'] == {'semseg/mIoU': 51.36, 'depth/relErr': 23.84}
+    assert row['scores'] == {'semseg/mIoU': 51.36, 'disparity/relErr': 23.84}
     assert row['delta_m'] == pytest.approx(12.67, abs=0.01) and row['delta_m_printed'] == 12.67
