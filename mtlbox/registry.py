@@ -88,7 +88,38 @@ class Registry(MMEngineRegistry):
 
     def build(self, cfg: dict, *args: Any, **kwargs: Any) -> Any:
         """Build ``cfg``; the parts of a foreign component (``type='pkg.Name'``) are looked up in its own package."""
-        return super().build(_with_foreign_scope(cfg), *args, **kwargs)
+        return super().build(self._with_foreign_scope(cfg), *args, **kwargs)
+
+    def _with_foreign_scope(self, cfg: Any) -> Any:
+        """Turn ``type='pkg.Name'`` of another package into ``type='Name', _scope_='pkg'``, else return ``cfg``."""
+        if not isinstance(cfg, dict) or not isinstance(cfg.get('type'), str):
+            return cfg
+        package, _, name = cfg['type'].partition('.')
+        if package not in FOREIGN_PACKAGES or '.' in name or '_scope_' in cfg:
+            return cfg
+        _import_foreign(package, cfg['type'])
+        if name not in self._foreign_table(package):
+            raise UnknownComponentError(self._explain(cfg['type']))
+        return {**cfg, 'type': name, '_scope_': package}
+
+    def _foreign_table(self, package: str) -> dict[str, Any]:
+        """Return what ``pkg.Name`` can mean here: the components of that package, of the same kind as these."""
+        with (self.parent or MODELS).switch_scope_and_registry(package) as registry:
+            registry.import_from_location()
+            return registry.module_dict if registry.scope == package else {}
+
+    def _foreign_match(self, name: str) -> str | None:
+        """Return the ``pkg.Name`` that ``name`` was meant to be; only looked for once a look-up has failed."""
+        if self is not MODELS and not isinstance(self, RoleRegistry):
+            return None
+        for package in FOREIGN_PACKAGES:
+            try:
+                _import_foreign(package, name)
+            except ImportError:
+                continue
+            if name in self._foreign_table(package):
+                return f'{package}.{name}'
+        return None
 
     def known(self) -> dict[str, Any]:
         """Return what a name without a package can mean here: our components, and mmengine's beside them."""
@@ -102,8 +133,11 @@ class Registry(MMEngineRegistry):
         return {name: cls for table in reversed(tables) for name, cls in table.items() if isinstance(name, str)}
 
     def _explain(self, key: str) -> str:
+        package, _, name = key.rpartition('.')
+        if package in FOREIGN_PACKAGES:
+            return f'{package} has no {self.name} {name!r}.{did_you_mean(name, self._foreign_table(package))}'
         known = self.known()
-        hits = nearest(key.rpartition('.')[2], known)
+        hits = nearest(name, known)
         message = f'{key!r} is not a registered {self.name}.'
         if hits:
             message += (
@@ -111,9 +145,9 @@ class Registry(MMEngineRegistry):
             )
         elif known:
             message += f' Registered: {_listed(known)}.'
-        foreign = _foreign_matches(key, self)
+        foreign = self._foreign_match(key)
         if foreign:
-            message += f' Another package has it: write type={foreign[0]!r}.'
+            message += f' Another package has it: write type={foreign!r}.'
         return (
             message + ' If it is yours, name its module in the config: custom_imports = dict('
             "imports=['your_package.your_module'], allow_failed_imports=False)."
@@ -142,7 +176,7 @@ class RoleRegistry(Registry):
             UnknownComponentError: The type is not registered, or is registered in another role.
             TypeError: A component of another package is not a ``torch.nn.Module``.
         """
-        scoped = _with_foreign_scope(cfg)
+        scoped = self._with_foreign_scope(cfg)
         if not isinstance(scoped, dict) or scoped.get('_scope_', 'mtlbox') == 'mtlbox':
             return super().build(scoped, *args, **kwargs)
         built = MODELS.build(scoped, *args, **kwargs)
@@ -168,17 +202,6 @@ class RoleRegistry(Registry):
         raise UnknownComponentError(self._explain(key))
 
 
-def _with_foreign_scope(cfg: Any) -> Any:
-    """Turn ``type='pkg.Name'`` into ``type='Name', _scope_='pkg'`` for the OpenMMLab packages, else return ``cfg``."""
-    if not isinstance(cfg, dict) or not isinstance(cfg.get('type'), str):
-        return cfg
-    package, _, name = cfg['type'].partition('.')
-    if package not in FOREIGN_PACKAGES or '.' in name or '_scope_' in cfg:
-        return cfg
-    _import_foreign(package, cfg['type'])
-    return {**cfg, 'type': name, '_scope_': package}
-
-
 def _import_foreign(package: str, wanted: str) -> None:
     if package not in FOREIGN_PACKAGES:
         return
@@ -192,22 +215,6 @@ def _import_foreign(package: str, wanted: str) -> None:
                 'pip uninstall -y mmcv-lite && MMCV_WITH_OPS=1 pip install --no-build-isolation "mmcv>=2.0.0,<2.2.0"'
             ) from error
         raise ImportError(f'{wanted!r} needs the package {package}, which does not import: {error}') from error
-
-
-def _foreign_matches(key: str, registry: MMEngineRegistry) -> list[str]:
-    """Names of other packages' models that equal ``key``; only looked for once a look-up has failed."""
-    if registry is not MODELS and not isinstance(registry, RoleRegistry):
-        return []
-    matches = []
-    for package in FOREIGN_PACKAGES:
-        try:
-            _import_foreign(package, key)
-            table = importlib.import_module(f'{package}.registry').MODELS.module_dict
-        except ImportError:
-            continue
-        if key in table:
-            matches.append(f'{package}.{key}')
-    return matches
 
 
 def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:

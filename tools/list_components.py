@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import sys
 
+from mtlbox.apis import exit_on_user_error
 from mtlbox.registry import REGISTRIES, did_you_mean
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> None:
     """Print the components of one role, or of all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('role', nargs='?', help=', '.join(REGISTRIES))
     args = parser.parse_args(argv)
-    if args.role and args.role not in REGISTRIES:
-        print(f'error: there is no role {args.role!r}.{did_you_mean(args.role, REGISTRIES)}', file=sys.stderr)
-        return 2
-    for role in [args.role] if args.role else REGISTRIES:
-        registry = REGISTRIES[role]
-        registry.import_from_location()
-        print(f'{role} ({len(registry.module_dict)})')
-        for name, component in sorted(registry.module_dict.items()):
-            line = (inspect.getdoc(component) or '').split('\n')[0]
-            print(f'  {name:28} {line}')
-    return 0
+    with exit_on_user_error():
+        if args.role and args.role not in REGISTRIES:
+            raise ValueError(f'There is no role {args.role!r}.{did_you_mean(args.role, REGISTRIES)}')
+        for role in [args.role] if args.role else REGISTRIES:
+            registry = REGISTRIES[role]
+            registry.import_from_location()
+            print(f'{role} ({len(registry.module_dict)})')
+            for name, component in sorted(registry.module_dict.items()):
+                line = (inspect.getdoc(component) or '').split('\n')[0]
+                print(f'  {name:28} {line}')
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -16,7 +16,8 @@ while :; do
     [ "$code" = 75 ] || exit "$code"
     if [ -n "${SLURM_JOB_ID:-}" ]; then
         echo "slurm_train.sh: stopped at a checkpoint; puts job $SLURM_JOB_ID into the queue again" >&2
-        exec scontrol requeue "$SLURM_JOB_ID"
+        scontrol requeue "$SLURM_JOB_ID" || echo "slurm_train.sh: it could not be requeued; go on with --resume" >&2
+        exit 75 # Slurm ends this script by itself; a job that was not requeued must not look finished
     fi
     sleep "${RESUBMIT_SECONDS:-5}" # until Slurm knows how the job ended
     state=$(squeue --states=all --user="$(id -un)" --name="$2" --sort=-i --noheader --format=%T | sed -n 1p)

@@ -44,6 +44,9 @@ def _described(value: Any) -> str:
 class MultiTaskDataset(BaseDataset):
     """Images with a map for each of some tasks; any of the model's tasks may be unlabelled.
 
+    ``metainfo['origin']`` says what is scored: ``dataset``, ``split``, ``samples``, ``of`` how many in the published
+    split (None where there is none), and whether it is a ``replica``, i.e. rendered rooms in the place of photographs.
+
     A data set of yours overrides ``METAINFO``, :meth:`load_data_list`, :meth:`load_image` and :meth:`load_label`.
     Each sample passes the pipeline as a dict with
 
@@ -71,7 +74,8 @@ class MultiTaskDataset(BaseDataset):
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
-    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any."""
+    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``sizes``:
+    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
 
     def __init__(
         self,
@@ -119,6 +123,13 @@ class MultiTaskDataset(BaseDataset):
         """Load the list of samples; raise ValueError where there is none."""
         super().full_init()
         self._require_samples(len(self))
+        self._metainfo['origin'] = {
+            'dataset': type(self).__name__,
+            'split': self.split,
+            'samples': len(self),
+            'of': self.METAINFO.get('sizes', {}).get(self.split),
+            'replica': self._metainfo.get('replica', False),
+        }
 
     def _serialize_data(self) -> tuple[Array, Array]:
         self._require_samples(len(self.data_list))  # an empty list cannot be made one block of bytes

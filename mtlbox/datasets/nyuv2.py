@@ -143,7 +143,11 @@ class NYUv2(MultiTaskDataset):
             number of classes than the labels.
     """
 
-    METAINFO: ClassVar[dict] = {'labels': tuple(_LABELS), 'classes': {'semseg': NYUV2_13_CLASSES}}
+    METAINFO: ClassVar[dict] = {
+        'labels': tuple(_LABELS),
+        'classes': {'semseg': NYUV2_13_CLASSES},
+        'sizes': _COUNTS,
+    }
 
     def __init__(
         self, *, data_root: str, split: str, tasks: Mapping[str, Task | Mapping], check: bool = True, **base: Any

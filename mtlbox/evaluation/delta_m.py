@@ -136,14 +136,14 @@ def write_baseline(
             source.
         name: Name of the baseline.
         backbone: Its backbone; the result's ``backbone`` if not given.
-        dataset: Its data set; the result's ``dataset`` if not given.
+        dataset: Its data set; the result's ``data.dataset`` if not given.
 
     Returns:
         What was written.
 
     Raises:
         FileNotFoundError: If there is no such result.
-        ValueError: If the result lacks what is needed, or ``path`` does not end in '.json'.
+        ValueError: If the result lacks what is needed or is of a replica, or ``path`` does not end in '.json'.
     """
     if Path(path).suffix != '.json':
         raise ValueError(f'{path}: a baseline file must end in .json')
@@ -152,8 +152,14 @@ def write_baseline(
     except ValueError as error:
         raise ValueError(f'{result_json} is not valid JSON: {error}') from error
     lacking = [key for key in ('scores', 'protocols') if not isinstance(result.get(key), dict) or not result[key]]
-    for key, given in (('backbone', backbone), ('dataset', dataset)):
-        if not (given or result.get(key)):
+    data = result.get('data') or {}
+    if data.get('replica'):
+        raise ValueError(
+            f'{result_json} is of a replica (rendered rooms): what it scores is no baseline of {data["dataset"]}'
+        )
+    known = {'backbone': backbone or result.get('backbone'), 'dataset': dataset or data.get('dataset')}
+    for key, value in known.items():
+        if not value:
             lacking.append(f'{key} (give it as an argument)')
     if lacking:
         raise ValueError(f'{result_json} has no {", ".join(lacking)}: expected the result.json of a finished run')
@@ -165,8 +171,7 @@ def write_baseline(
     origin = ', '.join(f'{key} {result[key]}' for key in ('config', 'commit', 'seed') if result.get(key) is not None)
     content = {
         'name': name,
-        'backbone': backbone or result['backbone'],
-        'dataset': dataset or result['dataset'],
+        **known,
         'protocols': {task: result['protocols'][task] for task in scores},
         'scores': scores,
         'source': origin or str(result_json),

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 
-from mtlbox.evaluation.delta_m import HOW_TO_MAKE, Baseline, find_baselines, load_baseline
+from mtlbox.evaluation.delta_m import HOW_TO_MAKE, Baseline, find_baselines, list_baselines, load_baseline
 from mtlbox.evaluation.functional.delta_m import delta_m
 from mtlbox.evaluation.metrics.base import TaskMetric
 from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset
@@ -24,7 +24,8 @@ class MTLEvaluator(Evaluator):
 
     Scores are named ``<prefix>/<score>``, e.g. 'semseg/mIoU'. ``delta_m``, in percent, is taken over the tasks that
     have a metric under their own key as prefix, with one primary score each. It is left out, and the log says why,
-    where the baseline is missing or lacks one of these scores, or where a score is NaN.
+    where the baseline is missing or lacks one of these scores, where a score is NaN, or where the baseline is a shipped
+    one, of a whole published data set, and the scores are of a replica or of a part of the data.
 
     Args:
         metrics: Metrics or their configs.
@@ -186,6 +187,7 @@ class MTLEvaluator(Evaluator):
 
     def _compared(self, baseline: Baseline) -> dict[str, str]:
         """The score of each task that enters delta_m; raises ``_Undefined`` if the baseline lacks one."""
+        self._require_same_data(baseline)
         compared = {}
         for metric in self._main_metrics():
             task, score = metric.task, self._primary_score(metric)
@@ -203,6 +205,19 @@ class MTLEvaluator(Evaluator):
         if not compared:
             raise _Undefined('no metric has its task as prefix')
         return compared
+
+    def _require_same_data(self, baseline: Baseline) -> None:
+        """Raise ``_Undefined`` if a shipped baseline would be compared with scores of other data."""
+        origin = (self.dataset_meta or {}).get('origin')
+        if not origin or baseline.name not in list_baselines():
+            return
+        if origin['replica']:
+            raise _Undefined(f'the data are a replica, not what the baseline {baseline.name!r} was measured on')
+        if origin['of'] not in (None, origin['samples']):
+            raise _Undefined(
+                f'{origin["samples"]} samples are scored, but the baseline {baseline.name!r} was measured on all '
+                f'{origin["of"]}'
+            )
 
     def _primary_score(self, metric: TaskMetric) -> str:
         """Name of the score of ``metric`` that enters delta_m."""

@@ -47,7 +47,8 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs``: a list of ``(3, H_i, W_i)`` or a tensor ``(B, 3, H, W)``; ``data_samples``: their
                 samples, optional.
-            training: Whether the maps are padded with the images. At test time labels keep the image's own size.
+            training: Whether the maps are padded with the images, and a task that a sample has no map of gets one that
+                is ignored everywhere. At test time labels stay as they are.
 
         Raises:
             ValueError: The samples are not packed, or, in training, a map and its image differ in size.
@@ -77,14 +78,21 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         return F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2]))
 
     def _pad_maps(self, sample: MTLDataSample, size: tuple[int, ...], height: int, width: int) -> None:
+        """Give ``sample`` a map of every task, at the batch's size, that says whether it is labelled."""
+        gt = sample.get('gt')
+        maps, labelled = {}, {}
         for key, task in self.tasks.items():
-            element = sample.gt.get(key)
+            element = None if gt is None else gt.get(key)
+            if element is None:
+                maps[key], labelled[key] = task.pack(task.empty((height, width))), False
+                continue
             h, w = element.shape
             if (h, w) != size:
                 raise ValueError(
                     f'Sample {sample.get("sample_id", "?")}: the map of {key!r} is {h}x{w}, but the image is '
                     f'{size[0]}x{size[1]} (height x width). Training transforms must move the maps with the image.'
                 )
-            if (h, w) != (height, width):
-                data = F.pad(element.data, (0, width - w, 0, height - h), value=task.ignore_value)
-                sample.gt.set_field(type(element)(metainfo=element.metainfo, data=data), key)
+            padding = (0, width - w, 0, height - h)
+            maps[key] = F.pad(element.data, padding, value=task.ignore_value) if any(padding) else element.data
+            labelled[key] = element.get('labelled', True)
+        sample.set_maps('gt', {key: data.to(self.device) for key, data in maps.items()}, labelled)

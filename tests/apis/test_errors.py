@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,15 @@ def test_a_workers_traceback_is_left_out(capsys: pytest.CaptureFixture) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].endswith('data/7.npy: the map holds [13]') and lines[1] == 'Error: of two lines'
     assert 'Traceback' not in ''.join(lines)
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    program = 'from mtlbox.apis import exit_on_user_error\nwith exit_on_user_error():\n    print("x\\n" * 10**6)'
+    with subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b'' and process.wait() == 1
 
 
 def test_other_messages_are_no_workers() -> None:

@@ -175,7 +175,10 @@ def one_sided(folder: Path) -> Any:
 
 
 def live_batch_norm(folder: Path) -> Any:
-    runner = build_runner(config(folder, 'live_batch_norm', norm=None))
+    cfg = config(folder, 'live_batch_norm', norm=None)
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+    runner = build_runner(cfg)
     runner.train()
     scores = {key: runner.message_hub.get_scalar(f'val/{key}').current() for key in runner.val_evaluator.score_names()}
     return {**outcome(runner), 'scores': {key: float(value) for key, value in scores.items()}}

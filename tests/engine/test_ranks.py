@@ -92,6 +92,9 @@ def test_live_batch_norm_keeps_replicas_and_scores_equal(outcomes: Outcomes, tmp
     for name, value in first['state'].items():
         assert value.equal(second['state'][name]), name
     assert not first['state']['backbone.bn1.running_mean'].equal(torch.zeros(64))
+    average = read_checkpoint(outcomes.folder / 'live_batch_norm' / 'ema.pth')['state_dict']
+    assert average['backbone.bn1.running_mean'].equal(first['state']['backbone.bn1.running_mean'])  # of both ranks
+    assert not average['backbone.bn1.weight'].equal(first['state']['backbone.bn1.weight'])
     runner = build_runner(ranks.config(tmp_path, 'alone', norm=None))
     runner.model.load_state_dict(first['state'])
     scores = runner.val()  # 5 images: two ranks see 3 each, one of them twice

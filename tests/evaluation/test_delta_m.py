@@ -124,6 +124,20 @@ def test_result_that_lacks_something(tmp_path, result):
         write_baseline(tmp_path / 'b.yml', result, name='b', backbone='x', dataset='y')
 
 
+def test_data_set_is_the_results(tmp_path, result):
+    content = json.loads(result.read_text())
+    result.write_text(json.dumps(content | {'data': {'dataset': 'Rooms', 'replica': False}}))
+    assert write_baseline(tmp_path / 'b.json', result, name='b', backbone='x').dataset == 'Rooms'
+
+
+def test_a_replica_makes_no_baseline(tmp_path, result):
+    content = json.loads(result.read_text())
+    result.write_text(json.dumps(content | {'data': {'dataset': 'NYUv2', 'replica': True}}))
+    with pytest.raises(ValueError, match=r'is of a replica .* no baseline of NYUv2'):
+        write_baseline(tmp_path / 'b.json', result, name='b', backbone='x')
+    assert not (tmp_path / 'b.json').exists()
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

@@ -73,6 +73,25 @@ def test_adds_delta_m(messages):
     assert not messages
 
 
+@pytest.mark.parametrize(
+    ('origin', 'reason'),
+    [
+        ({'samples': 654, 'of': 654, 'replica': True}, 'the data are a replica'),
+        ({'samples': 26, 'of': 654, 'replica': False}, '26 samples are scored, but .* was measured on all 654'),
+        ({'samples': 654, 'of': 654, 'replica': False}, None),
+        ({'samples': 26, 'of': None, 'replica': False}, None),
+    ],
+)
+def test_a_published_baseline_is_compared_with_scores_of_its_data_only(messages, origin, reason):
+    evaluator = MTLEvaluator(metrics=configs(), baseline=PAPER, primary=PRIMARY)
+    evaluator.dataset_meta = {'tasks': TASKS, 'origin': origin}
+    evaluator.process([sample()])
+    assert ('delta_m' in evaluator.score_names()) is (reason is None)
+    assert ('delta_m' in evaluator.evaluate(1)) is (reason is None)
+    assert len(messages) == (2 if reason else 0)
+    assert all(re.search(reason, message) for message in messages)
+
+
 def test_built_as_the_runner_builds_it():
     import mtlbox.evaluation  # noqa: F401
 

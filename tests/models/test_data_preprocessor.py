@@ -86,6 +86,28 @@ def test_map_of_another_size_is_refused_in_training():
         preprocessor(data, True)
 
 
+@pytest.mark.parametrize('without', [['semseg'], list(TASKS)])
+def test_a_sample_without_a_map_gets_one_that_is_ignored_in_training(without):
+    whole, lacking = make_sample(4, 4), make_sample(4, 6)
+    for key in without:
+        delattr(lacking.gt, key)
+    data = {'inputs': [make_image(4, 4), make_image(4, 6)], 'data_samples': [whole, lacking]}
+    first, second = MultiTaskDataPreprocessor(tasks=TASKS)(data, True)['data_samples']
+    for key, task in TASKS.items():
+        stacked = torch.stack([first.map('gt', key), second.map('gt', key)])
+        assert stacked.dtype == first.map('gt', key).dtype
+        assert second.gt.get(key).labelled is (key not in without)
+        assert task.valid(stacked)[1].any().item() is (key not in without)
+
+
+def test_a_sample_without_any_ground_truth_is_unlabelled_in_training():
+    bare = MTLDataSample(metainfo={'sample_id': 'b'})
+    (sample,) = MultiTaskDataPreprocessor(tasks=TASKS)({'inputs': [make_image(4, 4)], 'data_samples': [bare]}, True)[
+        'data_samples'
+    ]
+    assert [sample.gt.get(key).labelled for key in TASKS] == [False] * len(TASKS)
+
+
 def test_its_numbers_are_not_weights():
     built = MODELS.build({'type': 'MultiTaskDataPreprocessor', 'tasks': TASKS})
     assert not built.state_dict()

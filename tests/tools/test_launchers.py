@@ -81,10 +81,16 @@ class TestSlurmTrain:
 
     def test_a_batch_job_is_put_into_the_queue_again(self, run: Run, tmp_path: Path) -> None:
         commands = {'srun': STOPS_ONCE, 'scontrol': ''}
-        assert run('slurm_train.sh', 'p', 'name', 'CONFIG', commands=commands, SLURM_JOB_ID='7').returncode == 0
+        assert run('slurm_train.sh', 'p', 'name', 'CONFIG', commands=commands, SLURM_JOB_ID='7').returncode == 75
         assert calls(tmp_path)[1:] == ['scontrol requeue 7']
         restarted = run('slurm_train.sh', 'p', 'n', 'C', commands=commands, SLURM_JOB_ID='7', SLURM_RESTART_COUNT='1')
         assert restarted.returncode == 0 and calls(tmp_path)[2].endswith('C --resume --launcher slurm')
+
+    def test_a_batch_job_that_cannot_be_queued_again_says_so(self, run: Run) -> None:
+        result = run(
+            'slurm_train.sh', 'p', 'n', 'C', commands={'srun': STOPS_ONCE, 'scontrol': 'exit 1'}, SLURM_JOB_ID='7'
+        )
+        assert result.returncode == 75 and 'could not be requeued; go on with --resume' in result.stderr
 
     def test_too_few_arguments(self, run: Run) -> None:
         assert run('slurm_train.sh', 'p', 'name', commands={}).returncode == 2

@@ -62,6 +62,9 @@ def test_train_writes_what_a_run_needs(run: Path) -> None:
     result = json.loads((run / 'result.json').read_text())
     assert result['protocols'] == {'semseg': 'pooled-absent-skipped', 'depth': 'pixel-pooled', 'normals': 'arccos'}
     assert result['seed'] == 0 and len(result['config_hash']) == 12
+    data = result['data']
+    assert (data['dataset'], data['split'], data['of'], data['replica']) == ('RoomsDataset', 'val', None, False)
+    assert data['samples'] > 0
     assert result['scores']['depth/rmse'] > 0
     assert result['backbone'] == 'HRNet-W18-small-v2' and result['parameters'] == 4086457
     assert result['baseline'] is None

@@ -34,8 +34,14 @@ class EMAHook(MMEngineEMAHook):
         if self.evaluate:
             super()._swap_ema_parameters()
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Put the average in the weights' place, if it is what is validated."""
+        self._take_buffers()
+        super().before_val_epoch(runner)
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the average to the checkpoint and write it on its own."""
+        self._take_buffers()
         checkpoint['ema_state_dict'] = self.ema_model.state_dict()
         self._write(runner, checkpoint)
 
@@ -45,6 +51,12 @@ class EMAHook(MMEngineEMAHook):
             self.ema_model.load_state_dict(checkpoint['ema_state_dict'])
         else:
             self.ema_model.module.load_state_dict(weights_of(checkpoint))
+
+    def _take_buffers(self) -> None:
+        """Take the model's buffers where they are not averaged: they may have been averaged over ranks since a step."""
+        if not self.ema_model.update_buffers:
+            for own, theirs in zip(self.ema_model.module.buffers(), self.src_model.buffers()):
+                own.data.copy_(theirs.data)
 
     @master_only
     def _write(self, runner: Runner, checkpoint: dict) -> None:

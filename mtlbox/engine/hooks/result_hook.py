@@ -30,11 +30,12 @@ from mtlbox.version import __version__
 class ResultHook(Hook):
     """Writes ``result.json`` into the work directory after each validation and test.
 
-    It holds the scores with their protocols, the epoch and iteration, the config's name and hash, the commit, the
-    seed, the device and the versions; the backbone, the number of parameters, and the baseline of delta_m with the
-    reasons why it is not comparable where that was forced. ``best`` is the validation with the best value of what the
-    checkpoint hook keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the
-    last one's. A score that could not be computed is null.
+    It holds the scores with their protocols, what they were measured on (``data``: data set, split, number of samples,
+    whether it is a replica), the epoch and iteration, the config's name and hash, the commit, the seed, the device and
+    the versions; the backbone, the number of parameters, and the baseline of delta_m with the reasons why it is not
+    comparable where that was forced. ``best`` is the validation with the best value of what the checkpoint hook keeps
+    (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A score that
+    could not be computed is null.
     """
 
     priority = 'LOW'
@@ -78,6 +79,7 @@ class ResultHook(Hook):
     @master_only
     def _write(self, runner: Runner, evaluator: Any) -> None:
         protocols = evaluator.protocols() if hasattr(evaluator, 'protocols') else {}
+        origin = (evaluator.dataset_meta or {}).get('origin')
         baseline = evaluator.comparison() if hasattr(evaluator, 'comparison') else None
         model = runner.cfg.get('model')
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
@@ -90,6 +92,7 @@ class ResultHook(Hook):
                 'device': _device(),
                 'world_size': runner.world_size,
                 'versions': _versions(),
+                'data': origin,
                 'backbone': backbone_of(model) if isinstance(model, Mapping) else None,
                 'parameters': getattr(runner, 'num_parameters', None),
                 'protocols': protocols,

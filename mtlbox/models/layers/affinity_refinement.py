@@ -84,9 +84,12 @@ def refine(
     """
     size = next(iter(features.values())).shape[-2:]
     if tuple(size) != feature_size:
+        height, width = size
         raise ValueError(
-            f'the network was built for feature_size={feature_size}, images of '
-            f'{feature_size[0] * 4}x{feature_size[1] * 4}, but was given features of {tuple(size)}'
+            f'the network was built for feature_size={feature_size}, images of {feature_size[0] * 4}x'
+            f'{feature_size[1] * 4}, but was given features of {height}x{width}: it has one weight per position. Feed '
+            f'images of its size, or build it for this one: --cfg-options model.neck.feature_size={height},{width}, '
+            'with model.neck.on_size_mismatch=interpolate for a checkpoint of another size'
         )
     reduced = {task: resize(reduce[task](x), affinity.size) for task, x in features.items()}
     return {task: post[task](resize(x, size)) for task, x in affinity(reduced).items()}
