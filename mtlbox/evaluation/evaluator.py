@@ -130,6 +130,20 @@ class MTLEvaluator(Evaluator):
             return None
         return {'name': self.baseline.name, 'source': self.baseline.source, 'forced': self._differences()}
 
+    def other_data(self) -> str:
+        """Why the data that are scored are not what a shipped baseline was measured on; '' where nothing is known."""
+        origin = (self.dataset_meta or {}).get('origin')
+        if self.baseline is None or not origin or self.baseline.name not in list_baselines():
+            return ''
+        name = self.baseline.name
+        if origin['replica']:
+            return f'the data are a replica, not what the baseline {name!r} was measured on'
+        if origin['of'] not in (None, origin['samples']):
+            return (
+                f'{origin["samples"]} samples are scored, but the baseline {name!r} was measured on all {origin["of"]}'
+            )
+        return ''
+
     def higher_is_better(self, score: str) -> bool:
         """Direction of a score.
 
@@ -187,7 +201,9 @@ class MTLEvaluator(Evaluator):
 
     def _compared(self, baseline: Baseline) -> dict[str, str]:
         """The score of each task that enters delta_m; raises ``_Undefined`` if the baseline lacks one."""
-        self._require_same_data(baseline)
+        other_data = self.other_data()
+        if other_data:
+            raise _Undefined(other_data)
         compared = {}
         for metric in self._main_metrics():
             task, score = metric.task, self._primary_score(metric)
@@ -205,19 +221,6 @@ class MTLEvaluator(Evaluator):
         if not compared:
             raise _Undefined('no metric has its task as prefix')
         return compared
-
-    def _require_same_data(self, baseline: Baseline) -> None:
-        """Raise ``_Undefined`` if a shipped baseline would be compared with scores of other data."""
-        origin = (self.dataset_meta or {}).get('origin')
-        if not origin or baseline.name not in list_baselines():
-            return
-        if origin['replica']:
-            raise _Undefined(f'the data are a replica, not what the baseline {baseline.name!r} was measured on')
-        if origin['of'] not in (None, origin['samples']):
-            raise _Undefined(
-                f'{origin["samples"]} samples are scored, but the baseline {baseline.name!r} was measured on all '
-                f'{origin["of"]}'
-            )
 
     def _primary_score(self, metric: TaskMetric) -> str:
         """Name of the score of ``metric`` that enters delta_m."""
