@@ -21,6 +21,7 @@ def protocols(cfg: Config) -> dict[str, str]:
 
 
 def test_protocol_is_changed_and_the_baseline_is_looked_for(cfg: Config) -> None:
+    cfg.test_evaluator.baseline = 'mine.json'
     set_protocols(cfg, ['depth=image-mean'])
     assert protocols(cfg) == {'semseg': 'pooled-absent-skipped', 'depth': 'image-mean', 'normals': 'arccos'}
     assert cfg.test_evaluator.baseline == 'auto'
@@ -41,9 +42,9 @@ def test_nothing_asked_changes_nothing(cfg: Config) -> None:
 
 
 def test_a_forced_baseline_stays(cfg: Config) -> None:
-    cfg.test_evaluator.force = True
+    cfg.test_evaluator.update(baseline='mine.json', force=True)
     set_protocols(cfg, ['depth=image-mean'])
-    assert cfg.test_evaluator.baseline == 'nyuv2-13_hrnet18-small-v2_ctal-paper'
+    assert cfg.test_evaluator.baseline == 'mine.json'
 
 
 def test_metrics_alone(cfg: Config) -> None:
