@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/lock.txt
 DEMO ?= demo
 
-.PHONY: demo test test-fast lint docs wheel benchmark clean
+.PHONY: demo test test-fast test-deepspeed lint docs wheel benchmark clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +35,10 @@ test: $(VENV)/.tests lint
 
 test-fast: $(VENV)/.tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
+
+test-deepspeed: $(VENV)/.tests
+	$(PIP) --no-build-isolation -r requirements/deepspeed.txt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/engine/test_ranks.py tests/engine/test_zero.py
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -23,7 +23,8 @@ SIZE = (64, 96)
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of replicas, one per data set that is read from disk."""
     root = tmp_path_factory.mktemp('replicas')
-    write_replica('nyuv2-13', root / 'NYUv2', counts={'train': 2, 'val': 3}, size=SIZE, workers=1)
+    for layout, name in (('nyuv2-13', 'NYUv2'), ('cityscapes', 'CityscapesMTAN')):
+        write_replica(layout, root / name, counts={'train': 2, 'val': 3}, size=SIZE, workers=1)
     return root
 
 

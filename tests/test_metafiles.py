@@ -86,7 +86,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert {name: float(value) for name, value in quoted.items()} == pytest.approx(scores)
         assert bool(scores) != ('Nothing is published' in header(config))
     if scores:
-        table = re.search(r'Table \d+', model['Metadata']['Source'])
+        table = re.search(r'Table \d+|table of Cityscapes', model['Metadata']['Source'])
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 
@@ -112,6 +112,8 @@ def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
     assert len(rows) == 1, 'the metafile and mtlbox/leaderboard/data disagree'
     assert rows[0].method.split(' ')[0] in (model['In Collection'], 'Concat')
     assert abs(rows[0].params - model['Metadata']['Parameters'] / 1e6) <= rows[0].params.half_unit
+    of_eight = model['Metadata'].get('Published', {}).get('GMACs of 8 Images')
+    assert of_eight is None or rows[0].macs == of_eight / 8
 
 
 @pytest.mark.parametrize(('model', 'row'), [a for a in ablations() if a.values[1]['Metrics']])

@@ -1,5 +1,6 @@
 """Write data sets in the layouts that the configs read.
 
+python tools/data.py list                             the data sets, and what each command can do for them
 python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
 python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, converted
 """
@@ -13,6 +14,18 @@ from collections.abc import Callable, Sequence
 from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
+
+
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Declare ``list``, which takes nothing."""
+
+
+def list_layouts(args: argparse.Namespace) -> None:
+    """Print the data sets whose layouts can be written."""
+    for name, layout in LAYOUTS.items():
+        counts = ', '.join(f'{split} {n}' for split, n in layout.counts.items())
+        commands = 'replica, convert' if name in CONVERTERS else 'replica'
+        print(f'{name}: {layout.title}; {counts}; {layout.size[0]}x{layout.size[1]} ({commands})')
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +105,11 @@ CONVERTERS: dict[str, tuple[str | None, Declare, Run]] = {
     'nyuv2-13': (nyu_pictures.__doc__, add_nyu_pictures, convert_nyu_pictures),
 }
 """Per data set: the help text, the options, the converter."""
-COMMANDS: dict[str, tuple[Declare, Run]] = {'replica': (add_replica, replica), 'convert': (add_convert, convert)}
+COMMANDS: dict[str, tuple[Declare, Run]] = {
+    'list': (add_list, list_layouts),
+    'replica': (add_replica, replica),
+    'convert': (add_convert, convert),
+}
 """Per command: its options, and what it does."""
 
 

@@ -16,6 +16,7 @@ import torch
 from mmengine.runner import find_latest_checkpoint
 
 from mtlbox.apis import exit_on_user_error
+from mtlbox.apis.tables import markdown_table
 from mtlbox.apis.trivial import score_trivial
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
@@ -103,11 +104,8 @@ def compare(scores: dict[str, float], trivial: dict[str, float]) -> list[dict]:
 
 def markdown(rows: list[dict]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ['| score | CTAL | trivial | ratio | target |', '| --- | ---: | ---: | ---: | --- |']
-    lines += [
-        f'| {r["score"]} | {r["trained"]:.3f} | {r["trivial"]:.3f} | {r["ratio"]:.2f} | {r["target"]} |' for r in rows
-    ]
-    return '\n'.join(lines) + '\n'
+    cells = [[r['score'], f'{r["trained"]:.3f}', f'{r["trivial"]:.3f}', f'{r["ratio"]:.2f}', r['target']] for r in rows]
+    return markdown_table(['score', 'CTAL', 'trivial', 'ratio', 'target'], cells, left=(0, 4))
 
 
 def _device() -> str:

@@ -24,7 +24,7 @@ from mtlbox.config.source import explained, read_source
 from mtlbox.config.tasks import check_tasks
 from mtlbox.registry import did_you_mean
 
-__all__ = ['ConfigError', 'check_config', 'config_hash', 'load_config', 'require_sections']
+__all__ = ['ConfigError', 'check_config', 'config_hash', 'config_text', 'load_config', 'require_sections']
 
 _NEEDED = {
     'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -105,9 +105,20 @@ def require_sections(cfg: Config, name: str, keys: tuple[str, ...]) -> None:
                     raise ConfigError(f'{name}: {loader} has no {part!r}.{did_you_mean(part, map(str, cfg[loader]))}')
 
 
+_formatted = ['', '']  # the content of a config, and its text
+
+
+def config_text(cfg: Config) -> str:
+    """Return ``cfg`` as Python source, ``cfg.pretty_text``; formatting it takes a second, so the last one is kept."""
+    content = repr(cfg)
+    if _formatted[0] != content:
+        _formatted[:] = content, cfg.pretty_text
+    return _formatted[1]
+
+
 def config_hash(cfg: Config) -> str:
     """Return twelve hexadecimal digits that stand for the whole content of ``cfg``."""
-    return hashlib.sha256(cfg.pretty_text.encode()).hexdigest()[:12]
+    return hashlib.sha256(config_text(cfg).encode()).hexdigest()[:12]
 
 
 def _import_custom(cfg: Config, path: Path) -> None:

@@ -2,8 +2,19 @@
 
 from mtlbox.datasets import transforms
 from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
+from mtlbox.datasets.mtan import MTANDataset
 from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.datasets.rooms import RoomsDataset
 from mtlbox.datasets.samplers import DefaultSampler, InfiniteSampler
 
-__all__ = ['DefaultSampler', 'InfiniteSampler', 'MultiTaskDataset', 'NYUv2', 'RoomsDataset', 'transforms']
+__all__ = [
+    'CityscapesMTAN',
+    'DefaultSampler',
+    'InfiniteSampler',
+    'MTANDataset',
+    'MultiTaskDataset',
+    'NYUv2',
+    'RoomsDataset',
+    'transforms',
+]

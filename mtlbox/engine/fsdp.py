@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import broadcast, get_world_size
+from mmengine.dist import get_world_size
+from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mtlbox.engine.divided import DividedModel
 from mtlbox.registry import MODEL_WRAPPERS
 
 try:
@@ -24,12 +26,8 @@ except ImportError:  # before torch 2.6
 
 
 @MODEL_WRAPPERS.register_module()
-class FSDP(nn.Module):
+class FSDP(DividedModel):
     """A model each rank holds a part of; whole layers are gathered while they are used.
-
-    The model is initialised before it is divided, so that it starts as in one process. What ``state_dict`` returns,
-    of the model and of an optimiser given to :func:`attach_optimizer`, is whole and plain, the same as without FSDP,
-    and is divided again when it is loaded: checkpoints go both ways. Every rank must call it, since all have a part.
 
     Args:
         module: The model; given by the Runner.
@@ -46,50 +44,21 @@ class FSDP(nn.Module):
     def __init__(
         self, module: nn.Module, *, reshard_after_forward: bool = True, units: list[str] | None = None
     ) -> None:
-        super().__init__()
         if not _AVAILABLE:
             raise ImportError(f"model_wrapper_cfg=dict(type='FSDP') needs torch 2.6, but this is {torch.__version__}.")
-        initialise = getattr(module, 'init_weights', None)
-        if initialise is not None:
-            initialise()
-        for value in module.state_dict().values():
-            broadcast(value)
+        super().__init__(module)
         mesh = init_device_mesh(get_device(), (get_world_size(),))
         for unit in _units(module, units):
             fully_shard(unit, mesh=mesh, reshard_after_forward=reshard_after_forward)
         fully_shard(module, mesh=mesh, reshard_after_forward=reshard_after_forward)
         module.register_state_dict_post_hook(_gather_weights)
         module.register_load_state_dict_pre_hook(_divide_weights)
-        self.module: Any = module
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the model."""
-        return self.module(*args, **kwargs)
-
-    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """Take a step and return what is logged."""
-        return self.module.train_step(data, optim_wrapper)
-
-    def val_step(self, data: Any) -> list:
-        """Return the predictions for a batch; every rank must call it equally often."""
-        return self.module.val_step(data)
-
-    def test_step(self, data: Any) -> list:
-        """Return the predictions for a batch; every rank must call it equally often."""
-        return self.module.test_step(data)
-
-
-def attach_optimizer(optimizer: Optimizer) -> None:
-    """Make the optimiser's ``state_dict`` whole and plain, and have it divided again where it is loaded."""
-    optimizer.register_state_dict_post_hook(_gather_state)
-    optimizer.register_load_state_dict_pre_hook(_divide_state)
-
-
-def give_parts(model: FSDP, optim_wrapper: Any = None) -> None:
-    """Take part in ``state_dict`` of the model, then of the optimiser, which the first rank calls to save them."""
-    model.module.state_dict()
-    if optim_wrapper is not None:
-        optim_wrapper.state_dict()
+    def attach(self, optim_wrapper: OptimWrapper) -> OptimWrapper:
+        """Make the optimiser's ``state_dict`` whole and plain, and have it divided again where it is loaded."""
+        optim_wrapper.optimizer.register_state_dict_post_hook(_gather_state)
+        optim_wrapper.optimizer.register_load_state_dict_pre_hook(_divide_state)
+        return optim_wrapper
 
 
 def _units(module: nn.Module, names: list[str] | None) -> Iterator[nn.Module]:

@@ -25,8 +25,8 @@ from mtlbox.compat import ensure_torchvision
 from mtlbox.engine.building import CheckedBuilds
 from mtlbox.engine.checkpoint import CheckpointError, check_writable, load_weights, weights_of, write_checkpoint
 from mtlbox.engine.dist import TIMEOUT, init_dist
+from mtlbox.engine.divided import DividedModel
 from mtlbox.engine.failures import explained
-from mtlbox.engine.fsdp import FSDP, attach_optimizer, give_parts
 from mtlbox.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
 from mtlbox.engine.resume import find_checkpoint
@@ -94,7 +94,7 @@ class MTLRunner(CheckedBuilds):
         """Wrap for DDP, on CPUs without device ids, or by ``model_wrapper_cfg``, e.g. ``dict(type='FSDP')``.
 
         Raises:
-            ValueError: FSDP is asked for beside a hook that needs the whole model.
+            ValueError: A wrapper that divides the weights is asked for beside a hook that needs the whole model.
         """
         self.num_parameters = sum(parameter.numel() for parameter in model.parameters())
         if not self.distributed or is_model_wrapper(model):
@@ -106,28 +106,30 @@ class MTLRunner(CheckedBuilds):
             else:
                 self.logger.warning('sync_bn is left out: batch norm is synchronised on GPUs only.')
         wrapper: dict[str, Any] = {'type': 'MMDistributedDataParallel', **(model_wrapper_cfg or {})}
-        if issubclass(MODEL_WRAPPERS.get(wrapper['type']), DistributedDataParallel):
+        wrapper_class = MODEL_WRAPPERS.get(wrapper['type'])
+        if issubclass(wrapper_class, DistributedDataParallel):
             wrapper.setdefault('device_ids', [cuda.current_device()] if cuda.is_available() else None)
             wrapper.setdefault(_SYNC_BUFFERS, False)  # SyncBuffersHook averages them before they are needed
             wrapper.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
-        elif any(hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or []):
+        elif self._has_ema() and not getattr(wrapper_class, 'has_whole_weights', False):
             raise ValueError(
                 f'model_wrapper_cfg is {wrapper["type"]}, but EMAHook needs a copy of the whole model. Leave it out: '
                 "custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']"
             )
         return MODEL_WRAPPERS.build(wrapper, default_args={'module': model})
 
+    def _has_ema(self) -> bool:
+        return any(hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or [])
+
     def _init_model_weights(self) -> None:
-        if not isinstance(self.model, FSDP):  # which was initialised before it was divided
+        if not isinstance(self.model, DividedModel):  # which was initialised before it was divided
             super()._init_model_weights()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Return the optimiser with its wrapper; under FSDP its saved state is that of the whole model."""
+        """Return the optimiser with its wrapper; that of a divided model saves the state of the whole."""
         is_new = not isinstance(optim_wrapper, BaseOptimWrapper)
         built = super().build_optim_wrapper(optim_wrapper)
-        if is_new and isinstance(self.model, FSDP):
-            attach_optimizer(built.optimizer)
-        return built
+        return self.model.attach(built) if is_new and isinstance(self.model, DividedModel) else built
 
     @staticmethod
     def build_dataloader(
@@ -266,6 +268,8 @@ class MTLRunner(CheckedBuilds):
         load_weights(model, weights_of(checkpoint), filename)  # refused before any hook takes it for its own
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_weights(model, weights_of(checkpoint), filename)  # hooks may have changed them
+        if isinstance(self.model, DividedModel):
+            self.model.weights_were_loaded()
         self._progress, self._rank_states = checkpoint.get('progress'), checkpoint.get('ranks', [])
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}')
@@ -301,8 +305,8 @@ class MTLRunner(CheckedBuilds):
         if save_optimizer and hasattr(loop, 'training_rng'):
             ranks = gather_rank_states(self.model, loop.training_rng())
         if not is_main_process():
-            if isinstance(self.model, FSDP):
-                give_parts(self.model, self.optim_wrapper if save_optimizer else None)
+            if isinstance(self.model, DividedModel):
+                self.model.give_parts(self.optim_wrapper if save_optimizer else None)
             return
         checkpoint = training_state(
             self, counted, save_optimizer=save_optimizer, save_param_scheduler=save_param_scheduler

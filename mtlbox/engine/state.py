@@ -13,6 +13,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mtlbox.config import config_text
+
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the model inside a wrapper for distributed training."""
@@ -39,7 +41,7 @@ def training_state(
     state: dict[str, Any] = {
         'meta': {
             **meta,
-            'cfg': runner.cfg.pretty_text,
+            'cfg': config_text(runner.cfg),
             'seed': runner.seed,
             'experiment_name': runner.experiment_name,
             'time': time.strftime('%Y%m%d_%H%M%S', time.localtime()),

@@ -9,13 +9,14 @@ from mtlbox.evaluation.delta_m import (
     write_baseline,
 )
 from mtlbox.evaluation.evaluator import MTLEvaluator
-from mtlbox.evaluation.metrics import DepthMetric, NormalsMetric, SegMetric, TaskMetric
+from mtlbox.evaluation.metrics import DepthMetric, DisparityMetric, NormalsMetric, SegMetric, TaskMetric
 from mtlbox.evaluation.protocols import PROTOCOLS, Protocol, describe_protocols, get_protocol
 
 __all__ = [
     'PROTOCOLS',
     'Baseline',
     'DepthMetric',
+    'DisparityMetric',
     'MTLEvaluator',
     'NormalsMetric',
     'Protocol',

@@ -4,9 +4,11 @@ from mtlbox.tasks.base import Task, build_tasks
 from mtlbox.tasks.binary import BinaryTask
 from mtlbox.tasks.boundary import Boundary
 from mtlbox.tasks.depth import Depth
+from mtlbox.tasks.disparity import Disparity
 from mtlbox.tasks.edge import Edge
 from mtlbox.tasks.human_parts import HumanParts
 from mtlbox.tasks.normals import Normals
+from mtlbox.tasks.ranges import RangeTask
 from mtlbox.tasks.saliency import Saliency
 from mtlbox.tasks.semseg import SemSeg
 
@@ -14,9 +16,11 @@ __all__ = [
     'BinaryTask',
     'Boundary',
     'Depth',
+    'Disparity',
     'Edge',
     'HumanParts',
     'Normals',
+    'RangeTask',
     'Saliency',
     'SemSeg',
     'Task',

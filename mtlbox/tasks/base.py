@@ -48,6 +48,8 @@ class Task:
     """The score that stands for the task in delta_m, unless a protocol names another."""
     higher_is_better: ClassVar[bool]
     """Direction of the primary score."""
+    unit: ClassVar[str] = ''
+    """Unit of its numbers, where they have one."""
 
     def __init__(self, *, key: str) -> None:
         if not isinstance(key, str) or not key or '/' in key or '.' in key:

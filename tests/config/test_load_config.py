@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtlbox.config import ConfigError, config_hash, load_config
+from mtlbox.config import ConfigError, config_hash, config_text, load_config
 from mtlbox.registry import UnknownComponentError
 
 CONFIG = """
@@ -76,6 +76,13 @@ class TestFile:
     def test_hash_follows_the_content(self, load):
         first, same, other = config_hash(load()), config_hash(load()), config_hash(load(('lr=0.1', 'lr=0.2')))
         assert first == same != other and len(first) == 12
+
+    def test_text_follows_the_content(self, load):
+        cfg = load()
+        first = config_text(cfg)
+        assert first == cfg.pretty_text == config_text(load())
+        cfg.work_dir = 'elsewhere'
+        assert config_text(cfg) == cfg.pretty_text != first
 
 
 class TestComponents:

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from mtlbox.datasets import MultiTaskDataset, NYUv2, npy
+from mtlbox.datasets import CityscapesMTAN, MultiTaskDataset, NYUv2, npy
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.layouts.replica import write_replica
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
 ROUNDS = int(os.environ.get('MTLBOX_FUZZ', '16'))
 FOLDERS = ('image', 'label', 'depth', 'normal')
+CITYSCAPES_TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 19}, 'disparity': {'type': 'Disparity'}}
 
 
 def flip(data: bytes, rng: np.random.Generator, upto: int) -> bytes:
@@ -79,6 +80,18 @@ def test_arrays(replica: Path, damage: Callable, check: bool) -> None:
             path.write_bytes(whole)
     assert refused >= ROUNDS / 8 or damage in (flip_any, zero_block)
     load(replica, check)
+
+
+@pytest.mark.parametrize('folder', ['image', 'label_19', 'depth'])
+def test_arrays_of_cityscapes(tmp_path: Path, folder: str) -> None:
+    write_replica('cityscapes', tmp_path, counts={'train': 1, 'val': 1}, size=(16, 24), workers=1)
+    path = tmp_path / 'train' / folder / '0.npy'
+    whole, rng = path.read_bytes(), np.random.default_rng(2)
+    for damage in (flip_head, truncate, truncate):
+        path.write_bytes(damage(whole, rng))
+        with pytest.raises((ValueError, OSError)) as caught:
+            CityscapesMTAN(data_root=str(tmp_path), split='train', tasks=CITYSCAPES_TASKS).load_sample(0)
+        assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize('folder', FOLDERS)

@@ -195,6 +195,42 @@ def fsdp_from_plain(folder: Path) -> Any:
     return train_in_two_parts(config(folder, 'fsdp_from_plain'), None, dict(type='FSDP'))
 
 
+def zero(folder: Path) -> Any:
+    """Train one epoch with DeepSpeed, resume for another."""
+    cfg = config(folder, 'zero')
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+    return train_in_two_parts(cfg, dict(type='DeepSpeed', stage=1), dict(type='DeepSpeed', stage=2))
+
+
+def zero_from_plain(folder: Path) -> Any:
+    """Train one epoch without DeepSpeed, resume for another with it."""
+    return train_in_two_parts(config(folder, 'zero_from_plain'), None, dict(type='DeepSpeed'))
+
+
+def plain_from_zero(folder: Path) -> Any:
+    """Train one epoch with DeepSpeed, resume for another without it."""
+    return train_in_two_parts(config(folder, 'plain_from_zero'), dict(type='DeepSpeed'), None)
+
+
+def accumulation(folder: Path, wrapper: dict | None = None) -> Any:
+    """Three batches in steps of two, by AdamW in two groups: the last step of all is of one batch."""
+    cfg = config(folder, f'accumulation_{bool(wrapper)}')
+    cfg.optim_wrapper = dict(
+        type='OptimWrapper',
+        optimizer=dict(type='AdamW', lr=0.001, weight_decay=0.01),
+        accumulative_counts=2,
+        clip_grad=dict(max_norm=0.5),
+        paramwise_cfg=dict(norm_decay_mult=0.0),
+    )
+    cfg.train_cfg.max_epochs = 1
+    cfg.model_wrapper_cfg = wrapper
+    return train(cfg)
+
+
+def zero_accumulation(folder: Path) -> Any:
+    return accumulation(folder, dict(type='DeepSpeed'))
+
+
 def train_in_two_parts(cfg: Config, *wrappers: dict | None) -> dict[str, Any]:
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     steps: list[dict[str, float]] = []
@@ -236,6 +272,12 @@ SCENARIOS: dict[str, Callable[[Path], Any]] = {
     scenario.__name__: scenario
     for scenario in (group_norm, norm_eval, one_sided, live_batch_norm, fsdp, fsdp_from_plain, poisoned)
 }
+DEEPSPEED_SCENARIOS: dict[str, Callable[[Path], Any]] = {
+    scenario.__name__: scenario
+    for scenario in (zero, zero_from_plain, plain_from_zero, accumulation, zero_accumulation)
+}
+if importlib.util.find_spec('deepspeed'):
+    SCENARIOS.update(DEEPSPEED_SCENARIOS)
 
 
 def start(folder: Path, *names: str) -> list[subprocess.Popen]:

@@ -1,4 +1,4 @@
-"""Two gloo ranks beside one process: training, frozen and live batch norm, missing labels, FSDP, an infinite loss."""
+"""Two gloo ranks beside one process: norms of all kinds, missing labels, FSDP, DeepSpeed, an infinite loss."""
 
 from __future__ import annotations
 
@@ -109,6 +109,29 @@ def test_fsdp_trains_saves_and_resumes_to_the_weights_of_a_plain_run(outcomes: O
         assert sharded == pytest.approx(step, rel=1e-5, abs=1e-5)
     assert_equal_weights(first['state'], plain['state'], atol=1e-4)
     assert_equal_weights(second['state'], first['state'], atol=0)
+
+
+needs_deepspeed = pytest.mark.skipif(
+    'zero' not in ranks.SCENARIOS, reason='deepspeed is not installed; `make test-deepspeed` installs it'
+)
+
+
+@needs_deepspeed
+@pytest.mark.parametrize('name', ['zero', 'zero_from_plain', 'plain_from_zero'])
+def test_deepspeed_trains_saves_and_resumes_to_the_weights_of_a_plain_run(outcomes: Outcomes, name: str) -> None:
+    plain, (first, second) = outcomes.of('group_norm')[0], outcomes.of(name)
+    assert len(first['steps']) == 6
+    for divided, step in zip(first['steps'], plain['steps']):
+        assert divided == pytest.approx(step, rel=1e-5, abs=1e-5)
+    assert_equal_weights(first['state'], plain['state'], atol=1e-4)
+    assert_equal_weights(second['state'], first['state'], atol=0)
+
+
+@needs_deepspeed
+def test_deepspeed_accumulates_and_clips_as_a_plain_run(outcomes: Outcomes) -> None:
+    assert_equal_weights(
+        outcomes.of('zero_accumulation')[0]['state'], outcomes.of('accumulation')[0]['state'], atol=1e-6
+    )
 
 
 def test_fsdp_writes_checkpoints_of_a_plain_run(outcomes: Outcomes, tmp_path: Path) -> None:

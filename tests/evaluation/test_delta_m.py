@@ -5,9 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mtlbox.evaluation import find_baselines, list_baselines, load_baseline, published_baselines, write_baseline
 from mtlbox.evaluation.delta_m import FOLDER
+from mtlbox.evaluation.functional import delta_m
 
 RESULT = {
     'scores': {
@@ -93,6 +95,21 @@ def test_a_file_of_a_published_name_has_the_published_numbers():
 )
 def test_find(dataset, backbone, protocols, names):
     assert [baseline.name for baseline in find_baselines(dataset, backbone, protocols)] == names
+
+
+@pytest.mark.parametrize('config', ['ctal_hrnet18_cityscapes', 'ctal-ms_hrnet18_cityscapes'])
+def test_gains_on_cityscapes_follow_from_the_baseline_and_the_metafile(config):
+    baseline = load_baseline('cityscapes-mtan_hrnet18-small-v2_ctal-paper')
+    assert baseline.protocols == {'semseg': 'pooled-absent-skipped', 'disparity': 'pixel-pooled'}
+    metafile = yaml.safe_load((Path(__file__).parents[2] / 'configs/ctal/metafile.yml').read_text())
+    (model,) = (model for model in metafile['Models'] if model['Name'] == config)
+    row = {name: value for result in model['Results'] for name, value in result['Metrics'].items()}
+    gain = delta_m(
+        {'semseg': row['mIoU'], 'disparity': row['relErr']},
+        {'semseg': baseline.scores['semseg']['mIoU'], 'disparity': baseline.scores['disparity']['relErr']},
+        {'semseg': True, 'disparity': False},
+    )
+    assert gain == pytest.approx(row['delta_m'], abs=0.01)
 
 
 def test_missing_says_what_is_near_and_how_to_make_one(tmp_path):

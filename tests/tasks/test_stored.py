@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtlbox.tasks import Boundary, Depth, Normals, SemSeg, Task
+from mtlbox.tasks import Boundary, Depth, Disparity, Normals, SemSeg, Task
 
 RNG = np.random.default_rng(0)
 
@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
     [
         (Boundary(), RNG.uniform(0, 1, (4, 5)), 1e-5),
         (Depth(), RNG.uniform(0, 60, (4, 5)), 5.1e-4),
+        (Disparity(), RNG.uniform(0, 0.49, (4, 5)), 1e-5),
         (Normals(), RNG.uniform(-1, 1, (4, 5, 3)), 2e-5),
         (SemSeg(num_classes=40), RNG.integers(0, 40, (4, 5)), 0),
     ],

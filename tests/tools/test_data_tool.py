@@ -59,6 +59,14 @@ def test_replica(replica: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'train 0, val 0 written now' in capsys.readouterr().out
 
 
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    load_tool('data').main(['list'])
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith('nyuv2-13: ') and said[0].endswith('train 795, val 654; 288x384 (replica, convert)')
+    assert said[1].startswith('cityscapes: ') and said[1].endswith('train 2975, val 500; 128x256 (replica)')
+
+
 def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder, picture in (
         ('image', np.full((12, 16, 3), 90, dtype=np.uint8)),

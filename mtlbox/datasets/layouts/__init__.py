@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mtlbox.datasets.layouts import mtan_nyuv2
+from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
+from mtlbox.datasets.layouts import mtan_cityscapes, mtan_nyuv2
+from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.tasks.base import Array
 
 
@@ -28,11 +30,17 @@ class Layout:
 
 
 LAYOUTS = {
-    'nyuv2-13': Layout(
+    NYUv2.LAYOUT: Layout(
         title="NYU Depth v2, 13 classes, in MTAN's layout",
-        counts={'train': 795, 'val': 654},
-        size=(288, 384),
+        counts=NYUv2.METAINFO['sizes'],
+        size=NYUv2.SIZE,
         encode_room=mtan_nyuv2.encode_room,
+    ),
+    CityscapesMTAN.LAYOUT: Layout(
+        title="Cityscapes, 19 and 7 classes and disparity, in MTAN's layout",
+        counts=CityscapesMTAN.METAINFO['sizes'],
+        size=CityscapesMTAN.SIZE,
+        encode_room=mtan_cityscapes.encode_room,
     ),
 }
 """The layouts by the data set's name in config files."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mtlbox.datasets.layouts.mtan import encode_classes, encode_image, encode_range
 from mtlbox.tasks.base import Array
 
 
@@ -26,12 +27,10 @@ def encode(
         ``{path without suffix, relative to the split's folder: array}``.
     """
     size = image.shape[:2]
-    label = np.full(size, -1, dtype=np.int8) if semseg is None else semseg.astype(np.int16)
-    label = np.where(label == 255, -1, label).astype(np.int8)
     return {
-        'image/{index}': image.astype(np.float32) / np.float32(255),
-        'label/{index}': label,
-        'depth/{index}': (np.zeros(size) if depth is None else depth).astype(np.float32)[..., None],
+        'image/{index}': encode_image(image),
+        'label/{index}': encode_classes(semseg, size),
+        'depth/{index}': encode_range(depth, size),
         'normal/{index}': (np.zeros((*size, 3)) if normals is None else normals).astype(np.float32),
     }
 

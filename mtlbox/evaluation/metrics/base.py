@@ -50,6 +50,9 @@ class TaskMetric(BaseMetric):
     of_classes: ClassVar[bool | None] = None
     """Whether the maps hold class numbers, or else quantities; None for either."""
 
+    map_unit: ClassVar[str | None] = None
+    """Unit of the maps that it reads; None for any. Tasks that state no unit are taken at their word."""
+
     def __init__(
         self,
         *,
@@ -74,6 +77,9 @@ class TaskMetric(BaseMetric):
             kinds = ('quantities', 'class numbers')
             wanted, given = kinds[cls.of_classes], kinds[not cls.of_classes]
             return f'it reads {wanted}, and the maps of a {type(task).__name__} hold {given}.'
+        if cls.map_unit is not None and task.unit not in ('', cls.map_unit):
+            given = f'the unit of a {type(task).__name__} is {task.unit!r}'
+            return f'it reads maps in the unit {cls.map_unit!r}, and {given}.'
         return ''
 
     @abstractmethod

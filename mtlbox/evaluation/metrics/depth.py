@@ -1,4 +1,4 @@
-"""Metric of depth maps."""
+"""Metrics of depth and disparity maps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mtlbox.evaluation.functional.depth import STATISTIC_SIZE, depth_scores, dep
 from mtlbox.evaluation.metrics.base import TaskMetric
 from mtlbox.evaluation.protocols import DepthProtocol, get_protocol
 from mtlbox.registry import METRICS
+from mtlbox.tasks import Depth, Disparity
 
 
 @METRICS.register_module()
@@ -30,6 +31,7 @@ class DepthMetric(TaskMetric):
     protocol_class = DepthProtocol
     channels = 1
     of_classes = False
+    map_unit: ClassVar[str | None] = Depth.unit
 
     @property
     def statistic_shape(self) -> tuple[int, ...]:
@@ -44,3 +46,32 @@ class DepthMetric(TaskMetric):
     def finalise(self, total: np.ndarray) -> dict[str, float]:
         """Scores ``rmse``, ``absErr`` and ``relErr`` from the summed statistic."""
         return depth_scores(total, get_protocol(self.protocol, DepthProtocol).pooling)
+
+
+@METRICS.register_module()
+class DisparityMetric(DepthMetric):
+    """rmse and absErr (shares of full scale) and relErr of disparity maps, computed as those of depth maps are.
+
+    relErr divides by the true disparity, which is near 0 far away: it is large, and compares with none of depth.
+
+    Args:
+        task: Key of the task.
+        protocol: 'pixel-pooled' or 'image-mean', for true disparities above 0; limited ranges are in metres and do
+            not apply.
+        kwargs: As in ``TaskMetric``: ``prefix``, ``collect_device``, ``collect_dir``.
+
+    Raises:
+        ValueError: The protocol has a limited range.
+    """
+
+    unit: ClassVar[dict[str, str]] = {'rmse': Disparity.unit, 'absErr': Disparity.unit, 'relErr': ''}
+    map_unit = Disparity.unit
+
+    def __init__(self, *, task: str, protocol: str, **kwargs: Any) -> None:
+        super().__init__(task=task, protocol=protocol, **kwargs)
+        limit = get_protocol(self.protocol, DepthProtocol).valid_range[1]
+        if limit != float('inf'):
+            raise ValueError(
+                f'DisparityMetric: the range of the protocol {self.protocol!r} is in metres, which disparities are '
+                f'not. Take {self.protocol.partition("/")[0]!r}.'
+            )

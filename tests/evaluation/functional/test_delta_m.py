@@ -30,6 +30,18 @@ def test_published_gains(row, baseline, published):
     assert delta_m(row, baseline, HIGHER) == pytest.approx(published, abs=0.02)  # the rows are rounded
 
 
+CITYSCAPES = {'semseg': 48.89, 'disparity': 29.91}
+
+
+@pytest.mark.parametrize(
+    ('row', 'published'),
+    [({'semseg': 51.36, 'disparity': 23.84}, 12.67), ({'semseg': 51.94, 'disparity': 22.89}, 14.85)],
+)
+def test_published_gains_on_cityscapes(row, published):
+    higher = {'semseg': True, 'disparity': False}
+    assert delta_m(row, CITYSCAPES, higher) == pytest.approx(published, abs=0.01)
+
+
 def test_baseline_itself_gains_nothing():
     assert delta_m(HRNET, HRNET, HIGHER) == 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from mtlbox.apis.complexity import Complexity, count_complexity
 from mtlbox.config import load_config
@@ -40,6 +41,18 @@ RELATIVE = [
 @pytest.mark.parametrize(('config', 'relative'), RELATIVE)
 def test_size_beside_stl(config: str, relative: float) -> None:
     assert round(count(config).params / STL, 3) == relative
+
+
+CITYSCAPES = [
+    ('stl/stl_hrnet18_cityscapes.py', 7.874),
+    ('ctal/ctal_hrnet18_cityscapes.py', 5.263),
+    ('ctal/ctal-ms_hrnet18_cityscapes.py', 8.474),
+]
+
+
+@pytest.mark.parametrize(('config', 'millions'), CITYSCAPES)
+def test_size_on_cityscapes(config: str, millions: float) -> None:
+    assert round(count(config).params / 1e6, 3) == millions
 
 
 # The tables print MACs of a batch of 8 as FLOPs, of the dense form; these are ours, within 1.5 % of the printed ones.
@@ -112,3 +125,43 @@ def test_ctal_and_mti_net_have_the_same_feature_propagation() -> None:
         for config in ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 'mti_net/mti_net_hrnet18_nyuv2-13.py')
     ]
     assert costs[0] == costs[1] > 0
+
+
+# What each option of an ablation does to the parameters and to the MACs of the dense form: more, fewer or none.
+CHANGES = {
+    'gamma': (0, 0),
+    'kernel_size': (1, 1),
+    'affinity_stride': (-1, -1),
+    'fusion': (1, 1),
+    'feature_propagation': (-1, -1),
+    'initial_reduction': (0, 0),
+    'iterations': (0, -1),
+    'normalise_over': (0, 0),
+    'divide': (0, 0),
+}
+
+
+def ablations() -> list:
+    return [
+        pytest.param(
+            model['Config'].removeprefix('configs/'), *row['Options'].split('='), id=f'{model["Name"]}: {name}'
+        )
+        for path in sorted(ROOT.glob('configs/*/metafile.yml'))
+        for model in yaml.safe_load(path.read_text())['Models']
+        for row in model.get('Ablations', [])
+        for name in [row['Name']]
+    ]
+
+
+@pytest.mark.parametrize(('config', 'option', 'text'), ablations())
+def test_an_ablation_changes_what_it_should(config: str, option: str, text: str) -> None:
+    neck = load_config(ROOT / 'configs' / config).model.neck
+    key, value = option.removeprefix('model.neck.'), yaml.safe_load(text)
+    dense = {'neck.impl': 'dense'} if 'impl' in neck else {}
+    expected = CHANGES[key] if value != neck[key] else (0, 0)
+    base, changed = count(config, **dense), count(config, **dense, **{f'neck.{key}': value})
+    assert (sign(changed.params - base.params), sign(changed.macs - base.macs)) == expected
+
+
+def sign(difference: int) -> int:
+    return (difference > 0) - (difference < 0)

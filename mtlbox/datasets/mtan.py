@@ -1,0 +1,281 @@
+"""The base of data sets in the layout of MTAN (Liu et al., CVPR 2019): one NumPy file per image and map.
+
+::
+
+    {train,val}/{folder}/{i}.npy
+
+where the folders are ``image`` and one per kind of label, and index i names the same image in each of them. A data set
+says which folders there are, what their arrays hold and how many there should be; finding, checking and reading the
+files, and every message about them, is done here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mtlbox.datasets import npy
+from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.registry import did_you_mean
+from mtlbox.tasks import Task
+from mtlbox.tasks.base import Array
+
+_LISTED = 5  # damaged files that a message names
+
+
+def decode_image(stored: Array, path: str) -> Array:
+    """Return 0..255; what is stored as uint8 stays uint8."""
+    if stored.dtype == np.uint8:
+        return stored
+    if stored.dtype.kind not in 'iuf':
+        raise ValueError(f'{path}: an image of floats in 0..1 or of uint8 is expected, but it has type {stored.dtype}.')
+    low, high = float(stored.min()), float(stored.max())
+    if not (np.issubdtype(stored.dtype, np.floating) and low >= -0.01 and high <= 1.01):  # NaN fails as well
+        raise ValueError(
+            f'{path}: an image of floats in 0..1 or of uint8 is expected, '
+            f'but it has type {stored.dtype} and values from {low:g} to {high:g}.'
+        )
+    return np.clip(stored.astype(np.float32) * 255, 0, 255)
+
+
+def decode_classes(stored: Array, path: str) -> Array:
+    """Return integers in which -1 has become 255."""
+    stored = stored.reshape(stored.shape[:2])
+    if stored.dtype.kind not in 'iuf':
+        raise ValueError(f'{path}: classes must be numbers, but it has type {stored.dtype}.')
+    if np.issubdtype(stored.dtype, np.floating):
+        wrong = stored[~(np.rint(stored) == stored)]  # NaN as well
+        if wrong.size:
+            raise ValueError(f'{path}: classes must be whole numbers (-1 is ignored), but it holds {wrong[0]:g}.')
+    classes = stored.astype(np.int64)
+    classes[classes == -1] = 255
+    fits = classes.min() >= 0 and classes.max() <= 255
+    return classes.astype(np.uint8) if fits else classes
+
+
+def require_floats(stored: Array, path: str, what: str) -> None:
+    """Raise ValueError, naming ``path`` and ``what`` is expected, where ``stored`` is not of floats."""
+    if stored.dtype.kind != 'f':
+        raise ValueError(f'{path}: {what} must be floats, but it has type {stored.dtype}.')
+
+
+class Modality(NamedTuple):
+    """A folder of maps of one kind.
+
+    Attributes:
+        folder: Its name.
+        channels: Sizes that the last axis may have; where 1 is among them, that axis may be missing.
+        decode: Turns a stored array and its path into a map in the toolbox's encoding; raises ValueError naming the
+            path where the array holds something else.
+    """
+
+    folder: str
+    channels: tuple[int, ...]
+    decode: Callable[[Array, str], Array]
+
+    def describe(self) -> str:
+        """Say which shapes are expected."""
+        return '(H, W) or (H, W, 1)' if 1 in self.channels else f'(H, W, {self.channels[0]})'
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Return whether a stored array may have ``shape``."""
+        return min(shape, default=0) > 0 and (
+            (len(shape) == 3 and shape[2] in self.channels) or (len(shape) == 2 and 1 in self.channels)
+        )
+
+
+IMAGE = Modality('image', (3,), decode_image)
+"""The folder of the images."""
+
+
+class MTANDataset(MultiTaskDataset):
+    """The base of data sets in MTAN's layout.
+
+    Only the labels that the tasks read need to be on disk. A map without any labelled pixel counts as a missing label.
+    Where the folder of a split has a ``names.json`` (``{index: name}``, as ``tools/data.py convert`` writes it), a
+    sample's ``sample_id`` is ``{index}_{name}``, else its index. ``metainfo['replica']`` says whether the folder was
+    written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
+
+    Args:
+        data_root: Folder that holds ``train`` and ``val``.
+        split: ``'train'`` or ``'val'``.
+        tasks: The model's tasks by key, built or as configs.
+        check: Look at the head and the length of every file first, so that damage is found before training starts;
+            0.1 s for the whole of NYUv2 on a local disk.
+        base: As in :class:`~mtlbox.datasets.base.MultiTaskDataset`.
+
+    Raises:
+        FileNotFoundError: The folder, a modality or a single file is missing.
+        ValueError: A file is damaged or of the wrong shape, the split is unknown or empty, or a task has another
+            number of classes than the labels.
+    """
+
+    LAYOUT: ClassVar[str]
+    """Its name in ``tools/data.py``."""
+    TITLE: ClassVar[str]
+    """What messages call the data."""
+    SIZE: ClassVar[tuple[int, int]]
+    """(H, W) of the maps."""
+    MAPS: ClassVar[dict[str, Modality]]
+    """Where the maps of each label are, by the label's name."""
+    ORIGIN: ClassVar[str]
+    """What to fetch and where it is offered, for the messages."""
+
+    def __init__(
+        self, *, data_root: str, split: str, tasks: Mapping[str, Task | Mapping], check: bool = True, **base: Any
+    ) -> None:
+        if split not in self.METAINFO['sizes']:
+            raise ValueError(
+                f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, self.METAINFO["sizes"])}'
+            )
+        self.check = check
+        super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
+
+    def load_data_list(self) -> list[dict]:
+        """Return the samples in the order of their numbers, after all files were looked at."""
+        folder = Path(self.data_root, self.split)
+        files = {modality: self._list_files(folder / modality.folder) for modality in self._modalities()}
+        indices = sorted(set().union(*files.values()))
+        if not indices:
+            raise ValueError(f'{folder / IMAGE.folder} holds no file named {{index}}.npy.\n{self._help()}')
+        self._find_missing(folder, indices, files)
+        if self.check:
+            self._find_damaged(indices, files)
+        self._report_origin(len(indices))
+        names = _read_names(folder / 'names.json')
+        return [
+            {
+                'sample_id': f'{index}_{names[str(index)]}' if str(index) in names else str(index),
+                'img_path': files[IMAGE][index],
+                'label_paths': {name: files[self.MAPS[name]][index] for name in self._label_set()},
+            }
+            for index in indices
+        ]
+
+    def load_image(self, info: dict) -> Array:
+        """Return the image ``(H, W, 3)``: float32 in 0..255, or uint8 where it is stored so."""
+        return IMAGE.decode(npy.load(info['img_path']), info['img_path'])
+
+    def load_label(self, info: dict, name: str) -> Array | None:
+        """Return the map of the label ``name``, or None where no pixel of it is labelled."""
+        path = info['label_paths'][name]
+        label = self.MAPS[name].decode(npy.load(path), path)
+        for key, task in self.tasks.items():
+            if self.label_names.get(key) == name:
+                task.check(label, path)  # here, for the message to name the file
+                if not task.valid(task.pack(label)[None]).any():
+                    return None
+        return label
+
+    def _label_set(self) -> list[str]:
+        return [name for name in self.MAPS if name in self.label_names.values()]
+
+    def _modalities(self) -> list[Modality]:
+        return [IMAGE, *(self.MAPS[name] for name in self._label_set())]
+
+    def _list_files(self, folder: Path) -> dict[int, str]:
+        """Return ``{index: path}`` of the files named by a number."""
+        if not folder.is_dir():
+            hint = ''
+            root = Path(self.data_root)
+            if not (root / self.split).is_dir() and root.is_dir():
+                nested = sorted(str(child) for child in root.iterdir() if (child / self.split / 'image').is_dir())
+                hint = f' Is data_root={nested[0]!r} meant?' if nested else ''
+            raise FileNotFoundError(f'There is no folder {folder}.{hint}\n{self._help()}')
+        paths = (path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal())
+        return {int(path.stem): str(path) for path in paths}
+
+    def _find_missing(self, folder: Path, indices: list[int], files: dict[Modality, dict[int, str]]) -> None:
+        missing = [
+            str(folder / modality.folder / f'{index}.npy')
+            for modality, found in files.items()
+            for index in indices
+            if index not in found
+        ]
+        if missing:
+            present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())
+            raise FileNotFoundError(
+                f'Missing: {_some(missing)}. Each index must be in every folder; '
+                f'{folder} has these numbers of files: {present}.\n{self._help()}'
+            )
+
+    def _find_damaged(self, indices: Iterable[int], files: dict[Modality, dict[int, str]]) -> None:
+        damaged = []
+        for index in indices:
+            size: tuple[int, ...] = ()
+            for modality, found in files.items():
+                try:
+                    shape = npy.read_header(found[index]).shape
+                except ValueError as error:
+                    damaged.append(str(error).rstrip('.'))
+                    continue
+                if not modality.fits(shape):
+                    damaged.append(f'{found[index]} has shape {shape}, but {modality.describe()} is expected')
+                elif size and shape[:2] != size:
+                    damaged.append(
+                        f'{found[index]} is {shape[0]}x{shape[1]}, '
+                        f'but {files[IMAGE][index]} is {size[0]}x{size[1]} (height x width)'
+                    )
+                size = size or shape[:2]
+        if damaged:
+            raise ValueError(f'{_some(damaged)}.\n{self._help()}')
+
+    def _report_origin(self, count: int) -> None:
+        self._metainfo['replica'] = Path(self.data_root, 'replica.json').is_file()
+        if self._metainfo['replica']:
+            message = (
+                f'{self.data_root} holds rendered rooms in the layout of {self.TITLE}, not {self.TITLE}: '
+                'scores do not compare.'
+            )
+        elif count != self.METAINFO['sizes'][self.split]:
+            message = (
+                f'{Path(self.data_root, self.split)} has {count} samples, but the full split has '
+                f'{self.METAINFO["sizes"][self.split]}: scores do not compare with published ones.'
+            )
+        else:
+            return
+        print_log(message, logger='current', level=logging.WARNING)
+
+    def _help(self) -> str:
+        needed = '; '.join(f'{modality.folder} {modality.describe()}' for modality in self._modalities())
+        counts = ' and '.join(map(str, self.METAINFO['sizes'].values()))
+        return (
+            f'Expected is the layout of MTAN, {self.data_root}/{{train,val}}/{{folder}}/{{0, 1, 2, ...}}.npy '
+            f'({counts} files per folder, {"x".join(map(str, self.SIZE))}), '
+            f'with these folders: {needed}.\n'
+            f'To get it: {self.ORIGIN.format(root=self.data_root)}\n'
+            'To try everything without it, on rendered rooms: '
+            f'python tools/data.py replica {self.LAYOUT} {_free(self.data_root)}'
+        )
+
+
+def _free(root: str) -> str:
+    """Return a folder that a replica may be written to: ``root`` itself where it is free or a replica was begun."""
+    path = Path(root)
+    usable = not path.exists() or (path / 'replica.json').is_file() or (path.is_dir() and not any(path.iterdir()))
+    return root if usable else f'{root.rstrip("/")}_replica'
+
+
+def _some(items: list[str]) -> str:
+    more = f' and {len(items) - _LISTED} more' if len(items) > _LISTED else ''
+    return ', '.join(items[:_LISTED]) + more
+
+
+def _read_names(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        names = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(
+            f'{path} is not valid JSON ({error}). It may be deleted: it only names the samples.'
+        ) from error
+    if not isinstance(names, dict):
+        raise ValueError(f'{path} must hold {{"index": "name"}}, but holds a {type(names).__name__}.')
+    return names

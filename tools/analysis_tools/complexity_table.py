@@ -1,0 +1,123 @@
+"""Write the table of parameters and MACs of the compared methods into docs/complexity_and_speed.md.
+
+python tools/analysis_tools/complexity_table.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from mtlbox.apis import exit_on_user_error
+from mtlbox.apis.complexity import Complexity, count_complexity
+from mtlbox.apis.tables import markdown_table, replace_between
+from mtlbox.config import load_config
+from mtlbox.registry import MODELS
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / 'docs' / 'complexity_and_speed.md'
+METHODS = {
+    'stl': 'STL',
+    'mtl': 'MTL',
+    'pad_net': 'PAD-Net',
+    'pap_net': 'PAP-Net',
+    'concat': 'Concat',
+    'ctal': 'CTAL',
+    'mti_net': 'MTI-Net',
+    'ctal-ms': 'CTAL, multi-scale',
+}
+"""What configs are called, and what the table calls them."""
+DATASETS = {'nyuv2-13': 'NYUv2, 13 classes, 288x384', 'cityscapes': 'Cityscapes, 19 classes and disparity, 128x256'}
+"""What configs are called, and what the table calls them."""
+HEAD = (
+    'method',
+    'parameters',
+    'of STL',
+    'published',
+    'GMACs of 8 images',
+    'published',
+    'GMACs of one image',
+    'as configured',
+)
+
+
+@cache
+def metadata() -> dict[str, dict[str, Any]]:
+    """Return what the metafiles say of each config, by its name."""
+    return {
+        model['Name']: {'Config': model['Config'], **model['Metadata']}
+        for path in sorted((ROOT / 'configs').glob('*/metafile.yml'))
+        for model in yaml.safe_load(path.read_text(encoding='utf-8'))['Models']
+    }
+
+
+def count(config: Path, *, dense: bool) -> Complexity:
+    """Count a config for one image of its size, on ``meta``; ``dense`` takes the dense form where there are two."""
+    cfg = load_config(config, purpose='count')
+    neck = cfg.model.get('neck') or {}
+    if dense and 'impl' in neck:
+        neck.impl = 'dense'
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    image = torch.empty(1, 3, *cfg.input_size, device='meta')
+    return count_complexity(model, image, forward=lambda module, images: module.logits(images))
+
+
+def rows(dataset: str) -> list[list[str]]:
+    """Return the cells of the table of ``dataset``."""
+    found, stl = [], 0
+    for method, title in METHODS.items():
+        meta = metadata()[f'{method}_hrnet18_{dataset}']
+        config = ROOT / meta['Config']
+        dense = count(config, dense=True)
+        stl = stl or dense.params
+        published = meta.get('Published', {})
+        own = count(config, dense=False).macs if 'impl' in (load_config(config).model.get('neck') or {}) else dense.macs
+        found.append(
+            [
+                title,
+                f'{dense.params / 1e6:.3f} M',
+                f'{dense.params / stl:.3f}',
+                _published(published, 'Relative Parameters', '.3f'),
+                f'{8 * dense.macs / 1e9:.1f}',
+                _published(published, 'GMACs of 8 Images', 'g'),
+                f'{dense.macs / 1e9:.2f}',
+                f'{own / 1e9:.2f}',
+            ]
+        )
+    return found
+
+
+def _published(figures: dict[str, float], name: str, form: str) -> str:
+    return format(figures[name], form) if name in figures else ''
+
+
+def content() -> str:
+    """Return what stands between the marks of the page."""
+    parts = [f'{title}:\n\n{markdown_table(HEAD, rows(dataset))}' for dataset, title in DATASETS.items()]
+    return '\n'.join(parts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the table; with ``--check`` only say whether it is what would be written."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if the page has another table')
+    args = parser.parse_args(argv)
+    with exit_on_user_error():
+        same = replace_between(PAGE, 'complexity table', content(), check=args.check)
+    if args.check and not same:
+        print(f'error: the table in {PAGE} is stale: python {" ".join(sys.argv[:1])}', file=sys.stderr)
+        return 1
+    print(f'{PAGE}: {"nothing changed" if same else "written"}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
