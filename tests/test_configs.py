@@ -60,7 +60,7 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     ]
     assert not unchanged, f'parameters that a training step does not move: {unchanged[:5]}'
     result = json.loads((tmp_path / 'result.json').read_text())
-    assert set(result['protocols']) <= set(runner.model.tasks)
+    assert set(result['protocols']) == set(runner.model.tasks)
     scores = result['val']['scores']
     for task in result['protocols']:
         finite = [v for k, v in scores.items() if k.startswith(f'{task}/') and v is not None and math.isfinite(v)]

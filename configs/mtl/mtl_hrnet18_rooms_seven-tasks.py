@@ -1,7 +1,7 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_rooms_seven-tasks.py
 #
 # MTL with every task that mtlbox knows, weighted by learnt uncertainty, on generated rooms at 48x64. The edges are
-# computed from the image. Nothing is published on rooms; saliency, boundary and edge are trained but not scored.
+# computed from the image. Nothing is published on rooms.
 _base_ = './mtl_hrnet18_rooms.py'
 tasks = dict(
     semseg=dict(type='SemSeg', num_classes=13),
@@ -26,6 +26,12 @@ train_dataloader = dict(dataset=dict(tasks=tasks))
 val_dataloader = dict(dataset=dict(tasks=tasks))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    metrics=[*_base_.metrics, dict(type='SegMetric', task='human_parts', protocol='pooled-absent-skipped')]
+    metrics=[
+        *_base_.metrics,
+        dict(type='SegMetric', task='human_parts', protocol='persons-absent-skipped'),
+        dict(type='SaliencyMetric', task='saliency', protocol='astmt'),
+        dict(type='BoundaryMetric', task='boundary', protocol='invpt', workers=0, dump_dir=None),
+        dict(type='EdgeMetric', task='edge', protocol='vtagml'),
+    ]
 )
 test_evaluator = val_evaluator

@@ -9,19 +9,34 @@ from mtlbox.evaluation.delta_m import (
     write_baseline,
 )
 from mtlbox.evaluation.evaluator import MTLEvaluator
-from mtlbox.evaluation.metrics import DepthMetric, DisparityMetric, NormalsMetric, SegMetric, TaskMetric
-from mtlbox.evaluation.protocols import PROTOCOLS, Protocol, describe_protocols, get_protocol
+from mtlbox.evaluation.metrics import (
+    BoundaryLossMetric,
+    BoundaryMetric,
+    DepthMetric,
+    DisparityMetric,
+    EdgeMetric,
+    NormalsMetric,
+    SaliencyMetric,
+    SegMetric,
+    TaskMetric,
+)
+from mtlbox.evaluation.protocols import PROTOCOLS, Protocol, canonical_name, describe_protocols, get_protocol
 
 __all__ = [
     'PROTOCOLS',
     'Baseline',
+    'BoundaryLossMetric',
+    'BoundaryMetric',
     'DepthMetric',
     'DisparityMetric',
+    'EdgeMetric',
     'MTLEvaluator',
     'NormalsMetric',
     'Protocol',
+    'SaliencyMetric',
     'SegMetric',
     'TaskMetric',
+    'canonical_name',
     'describe_protocols',
     'find_baselines',
     'get_protocol',

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mtlbox.evaluation.protocols import get_protocol
+from mtlbox.evaluation.protocols import canonical_name
 from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset
 from mtlbox.leaderboard.rows import load_rows
 from mtlbox.registry import did_you_mean
@@ -202,7 +202,7 @@ def _checked(content: Any, where: str) -> Baseline:
     protocols: dict[str, str] = {}
     for task, protocol in content['protocols'].items():
         try:
-            protocols[task] = get_protocol(protocol).name
+            protocols[task] = canonical_name(protocol)
         except ValueError as error:
             raise ValueError(f'{where}: protocols.{task}: {error}') from error
     for task, scores in content['scores'].items():

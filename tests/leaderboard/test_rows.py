@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from mtlbox.evaluation import PROTOCOLS
+from mtlbox.evaluation import (
+    PROTOCOLS,
+    BoundaryLossMetric,
+    BoundaryMetric,
+    DepthMetric,
+    DisparityMetric,
+    EdgeMetric,
+    NormalsMetric,
+    SaliencyMetric,
+    SegMetric,
+    TaskMetric,
+)
 from mtlbox.leaderboard import load_rows
-from mtlbox.leaderboard.names import FOLDER, known_datasets
+from mtlbox.leaderboard.names import FOLDER, known_datasets, known_scores
 from mtlbox.leaderboard.rows import UNSTATED, Number, Row, read_rows
 
-NOT_REGISTERED_YET = {
-    'astmt',
-    'atrc',
-    'astmt/nyud',
-    'invpt/nyud',
-    'persons-absent-zero',
-    'persons-absent-skipped',
-    'ctal-edge-loss',
+SCORED_BY = {
+    'semseg': SegMetric,
+    'human_parts': SegMetric,
+    'depth': DepthMetric,
+    'disparity': DisparityMetric,
+    'normals': NormalsMetric,
+    'saliency': SaliencyMetric,
+    'boundary': BoundaryMetric,
+    'boundary/edgeLoss': BoundaryLossMetric,
+    'edge': EdgeMetric,
 }
-"""Protocols of parts, saliency and boundaries that rows name before ``mtlbox.evaluation.protocols`` has them. Remove
-this set once it has: the rows must then name what is registered."""
+"""The metric of each task's scores, or of one score."""
+
 
 FILE = """
 dataset: nyud-40
@@ -51,10 +63,24 @@ def test_every_data_set_has_its_file() -> None:
     assert len(rows) > 200
 
 
-def test_protocols_are_known() -> None:
-    registered = {name for key, entry in PROTOCOLS.items() for name in (entry if isinstance(entry, Mapping) else [key])}
-    known = registered | NOT_REGISTERED_YET | {UNSTATED}
-    assert {protocol for row in load_rows() for protocol in row.protocols.values()} <= known
+def metric_of(score: str) -> type[TaskMetric]:
+    return SCORED_BY.get(score, SCORED_BY.get(score.partition('/')[0]))
+
+
+def test_protocols_are_those_of_the_metrics() -> None:
+    for row in load_rows():
+        for column in row.columns:
+            protocol = row.protocols[column.partition('/')[0]]
+            assert protocol == UNSTATED or protocol in PROTOCOLS[metric_of(column).protocol_class.kind], (row, column)
+        if not row.columns:
+            assert set(row.protocols.values()) <= {name for kind in PROTOCOLS.values() for name in kind}
+
+
+def test_scores_are_those_of_the_metrics() -> None:
+    for name, score in known_scores().items():
+        metric = metric_of(name)
+        assert metric.higher_is_better[name.partition('/')[2]] == score.higher_is_better
+        assert metric.unit[name.partition('/')[2]] == score.unit
 
 
 def test_baselines_are_single_task_rows_with_all_scores_and_names_of_their_own() -> None:

@@ -120,6 +120,34 @@ def test_other_protocols_tasks_and_sizes(maps: list[dict[str, np.ndarray]], tmp_
     assert one != other and one == pytest.approx(other, rel=0.5)
 
 
+def test_probabilities_in_eight_bits(tmp_path: Path) -> None:
+    options = {'test_dataloader.dataset.length': 2, 'test_dataloader.dataset.size': (32, 64)}
+    config = str(ROOT / 'configs/mtl/mtl_hrnet18_rooms_seven-tasks.py')
+    data = DATASETS.build(load_config(config, options).test_dataloader.dataset)
+    tasks, rng = ('boundary', 'saliency'), np.random.default_rng(0)
+    evaluator = EVALUATORS.build(load_config(config).test_evaluator)
+    evaluator.metrics = [metric for metric in evaluator.metrics if metric.task in tasks]
+    evaluator.dataset_meta = data.metainfo
+    for index in range(2):
+        sample = data[index]['data_samples']
+        maps = {}
+        for key in tasks:
+            truth = data.tasks[key].unpack(sample.map('gt', key))
+            stored = np.clip(truth % 255 * 160 + rng.integers(0, 90, truth.shape), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / f'{key}_{index}.png'), stored)
+            maps[key] = data.tasks[key].pack(stored / np.float32(255))
+        sample.set_maps('pred', maps)
+        evaluator.process([sample])
+    expected = evaluator.evaluate(2)
+    out = tmp_path / 'result.json'
+    words = [config, str(tmp_path), '--tasks', *tasks, '--pattern', '{task}_{index}.png', '--out', str(out)]
+    tool('eval_predictions').main([*words, '--cfg-options', 'test_dataloader.dataset.length=2', OPTIONS[1]])
+    scores = json.loads(out.read_text())['scores']
+    known = {key: value for key, value in expected.items() if math.isfinite(value)}
+    assert {'boundary/odsF', 'saliency/maxF'} <= set(known)
+    assert {key: scores[key] for key in known} == pytest.approx(known, rel=1e-5)
+
+
 def test_delta_m_needs_the_backbone(
     maps: list[dict[str, np.ndarray]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,29 @@ def test_checkpoint_holds_plain_values(run: Path) -> None:
     assert set(ema) == set(checkpoint['state_dict'])
 
 
+@pytest.mark.slow
+def test_dump_writes_what_the_matlab_tools_read(tmp_path: Path) -> None:
+    from mtlbox.config import load_config
+    from mtlbox.registry import MODELS
+
+    config = str(ROOT / 'configs/mtl/mtl_hrnet18_rooms_seven-tasks.py')
+    torch.save({'state_dict': MODELS.build(load_config(config).model).state_dict()}, tmp_path / 'model.pth')
+    arguments = [config, str(tmp_path / 'model.pth'), '--work-dir', str(tmp_path / 'test')]
+    tool('test').main([*arguments, '--dump', str(tmp_path / 'dump'), '--cfg-options', *SMALL])
+    names = sorted(str(path.relative_to(tmp_path / 'dump')) for path in (tmp_path / 'dump').rglob('*.*'))
+    assert len(names) == 6
+    assert {Path(name).parts[:2] for name in names} == {('boundary', 'png'), ('boundary', 'groundTruth')}
+    picture = cv2.imread(str(tmp_path / 'dump' / names[-1]), cv2.IMREAD_UNCHANGED)
+    assert picture.shape == (32, 64) and picture.dtype == np.uint8
+
+
+def test_dump_without_a_metric_that_can(run: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        tool('test').main([CONFIG, str(run / 'epoch_1.pth'), '--dump', 'nowhere'])
+    assert stopped.value.code == 2
+    assert '--dump: no metric of test_evaluator can write files; BoundaryMetric can.' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('form', ['auto', 'path'])
 def test_resume_goes_on(run: Path, tmp_path: Path, form: str) -> None:
     work_dir = tmp_path / 'run'

@@ -35,10 +35,10 @@ class TaskMetric(BaseMetric):
         ValueError: If the protocol is unknown or defines scores of another kind.
     """
 
-    higher_is_better: ClassVar[dict[str, bool]]
-    """Direction of each score; its keys are the names of all scores."""
+    higher_is_better: Mapping[str, bool]
+    """Direction of each score; its keys are the names of all scores, of an instance those that its protocol has."""
 
-    unit: ClassVar[dict[str, str]]
+    unit: Mapping[str, str]
     """Unit of each score, '' for a plain ratio."""
 
     protocol_class: ClassVar[type[Protocol]]
@@ -140,11 +140,19 @@ class TaskMetric(BaseMetric):
         if not truth.get('labelled', True):
             return np.zeros(self.statistic_shape)
         pred, target = self._part(sample, 'pred', name)['data'], truth['data']
-        if tuple(pred.shape) != tuple(target.shape):
+        if not self.fits(tuple(pred.shape), tuple(target.shape)):
             raise ValueError(
                 f'{self.task} of image {name}: the prediction is {tuple(pred.shape)} and the ground truth '
                 f'{tuple(target.shape)} (C, H, W); expected equal shapes, predictions at the size of the label'
             )
+        return self.statistic_of(name, pred, target)
+
+    def fits(self, pred: tuple[int, ...], target: tuple[int, ...]) -> bool:
+        """Whether maps of these shapes (C, H, W) can be compared: by default, whether they are equal."""
+        return pred == target
+
+    def statistic_of(self, name: str, pred: Any, target: Any) -> Any:
+        """What is kept of one image until ``evaluate``: its statistic. Errors name the image ``name``."""
         try:
             return self.statistic(pred, target)
         except ValueError as error:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtlbox.evaluation.functional.depth import STATISTIC_SIZE, depth_scores, depth_statistic
+from mtlbox.evaluation.functional.depth import SCORES, STATISTIC_SIZE, depth_scores, depth_statistic
 from mtlbox.evaluation.metrics.base import TaskMetric
 from mtlbox.evaluation.protocols import DepthProtocol, get_protocol
 from mtlbox.registry import METRICS
@@ -15,7 +15,7 @@ from mtlbox.tasks import Depth, Disparity
 
 @METRICS.register_module()
 class DepthMetric(TaskMetric):
-    """rmse and absErr (metres) and relErr of depth maps.
+    """rmse and absErr (metres), relErr, log errors and shares within 1.25^k (percent) of depth maps.
 
     Args:
         task: Key of the task.
@@ -26,8 +26,11 @@ class DepthMetric(TaskMetric):
         collect_dir: As in ``TaskMetric``.
     """
 
-    higher_is_better: ClassVar[dict[str, bool]] = {'rmse': False, 'absErr': False, 'relErr': False}
-    unit: ClassVar[dict[str, str]] = {'rmse': 'm', 'absErr': 'm', 'relErr': ''}
+    higher_is_better: ClassVar[dict[str, bool]] = {name: name.startswith('delta') for name in SCORES}
+    unit: ClassVar[dict[str, str]] = dict.fromkeys(SCORES, '') | {
+        **{'rmse': 'm', 'absErr': 'm'},
+        **dict.fromkeys(('delta1', 'delta2', 'delta3'), '%'),
+    }
     protocol_class = DepthProtocol
     channels = 1
     of_classes = False
@@ -35,7 +38,7 @@ class DepthMetric(TaskMetric):
 
     @property
     def statistic_shape(self) -> tuple[int, ...]:
-        """(4,)."""
+        """(10,)."""
         return (STATISTIC_SIZE,)
 
     def statistic(self, pred: Any, target: Any) -> np.ndarray:
@@ -44,13 +47,13 @@ class DepthMetric(TaskMetric):
         return depth_statistic(pred, target, protocol.valid_range, protocol.pooling)
 
     def finalise(self, total: np.ndarray) -> dict[str, float]:
-        """Scores ``rmse``, ``absErr`` and ``relErr`` from the summed statistic."""
+        """The scores from the summed statistic."""
         return depth_scores(total, get_protocol(self.protocol, DepthProtocol).pooling)
 
 
 @METRICS.register_module()
 class DisparityMetric(DepthMetric):
-    """rmse and absErr (shares of full scale) and relErr of disparity maps, computed as those of depth maps are.
+    """rmse and absErr (shares of full scale), relErr and the other scores of depth, of disparity maps.
 
     relErr divides by the true disparity, which is near 0 far away: it is large, and compares with none of depth.
 
@@ -64,7 +67,7 @@ class DisparityMetric(DepthMetric):
         ValueError: The protocol has a limited range.
     """
 
-    unit: ClassVar[dict[str, str]] = {'rmse': Disparity.unit, 'absErr': Disparity.unit, 'relErr': ''}
+    unit: ClassVar[dict[str, str]] = {**DepthMetric.unit, 'rmse': Disparity.unit, 'absErr': Disparity.unit}
     map_unit = Disparity.unit
 
     def __init__(self, *, task: str, protocol: str, **kwargs: Any) -> None:

@@ -18,7 +18,8 @@ class SegMetric(TaskMetric):
 
     Args:
         task: Key of the task.
-        protocol: 'pooled-absent-zero' or 'pooled-absent-skipped'.
+        protocol: 'pooled-absent-zero' or 'pooled-absent-skipped'; for human parts 'persons-absent-zero' or
+            'persons-absent-skipped', which leave out images without a person.
         num_classes: Number of classes K; that of the data set's task (``dataset_meta['tasks'][task].num_classes``) if
             not given.
         ignore_index: Label of the pixels that do not count.
@@ -77,7 +78,10 @@ class SegMetric(TaskMetric):
 
     def statistic(self, pred: Any, target: Any) -> np.ndarray:
         """Confusion matrix (K, K) of one image from label maps (1, H, W)."""
-        return confusion_matrix(pred, target, self.num_classes, self.ignore_index)
+        confusion = confusion_matrix(pred, target, self.num_classes, self.ignore_index)
+        if get_protocol(self.protocol, SegProtocol).needs_foreground and not confusion[1:].any():
+            return np.zeros_like(confusion)
+        return confusion
 
     def finalise(self, total: np.ndarray) -> dict[str, float]:
         """Scores ``mIoU`` and ``pixAcc`` in percent from the summed confusion matrix."""

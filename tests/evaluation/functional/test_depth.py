@@ -1,4 +1,5 @@
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -31,6 +32,10 @@ def of_pixels(pairs):
         math.sqrt(squares / len(pairs)),
         sum(abs(p - t) for p, t in pairs) / len(pairs),
         sum(abs(p - t) / t for p, t in pairs) / len(pairs),
+        math.sqrt(sum((math.log(p) - math.log(t)) ** 2 for p, t in pairs) / len(pairs)),
+        sum(abs(math.log10(p / t)) for p, t in pairs) / len(pairs),
+        100 * statistics.pstdev(math.log(p / t) for p, t in pairs),
+        *(100 * sum(max(p / t, t / p) < 1.25**k for p, t in pairs) / len(pairs) for k in (1, 2, 3)),
     ]
 
 
@@ -56,15 +61,15 @@ def test_against_slow_loops(images, valid_range):
     pixel, image = (list(depth_scores(sums[pooling], pooling).values()) for pooling in ('pixel', 'image'))
     if any(((target > low) & (target < high)).any() for _, target in images):
         expected = slow_errors(images, valid_range)
-        assert pixel == pytest.approx(expected[0])
-        assert image == pytest.approx(expected[1])
+        assert pixel == pytest.approx(expected[0], abs=1e-4)  # silog is a difference of two means
+        assert image == pytest.approx(expected[1], abs=1e-4)
     else:
         assert np.isnan(pixel + image).all()
 
 
 def test_against_torchmetrics():
     ensure_torchvision()
-    from torchmetrics import MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError
+    from torchmetrics import MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogError
 
     generator = torch.Generator().manual_seed(1)
     pred = 1 + 9 * torch.rand(2, 1, 20, 30, generator=generator)
@@ -76,16 +81,38 @@ def test_against_torchmetrics():
     assert scores['absErr'] == pytest.approx(float(MeanAbsoluteError()(pred[valid], target[valid])), rel=1e-5)
     relative = float(MeanAbsolutePercentageError()(pred[valid], target[valid]))
     assert scores['relErr'] == pytest.approx(relative, rel=1e-5)
+    logs = float(MeanSquaredLogError()(pred[valid] - 1, target[valid] - 1))  # it adds 1
+    assert scores['rmse_log'] == pytest.approx(math.sqrt(logs), rel=1e-4)
 
 
 def test_bounds_are_exclusive():
     target = np.array([0.0, 1.0, 80.0, 79.0])
-    assert depth_statistic(target + 1, target, (0.0, 80.0))[3] == 2
+    assert depth_statistic(target + 1, target, (0.0, 80.0))[-1] == 2
 
 
 def test_bfloat16_is_accepted():
     maps = torch.tensor([1.0, 2.0], dtype=torch.bfloat16)
-    assert depth_errors(maps + 1, maps) == {'rmse': 1.0, 'absErr': 1.0, 'relErr': 0.75}
+    scores = depth_errors(maps + 1, maps)
+    assert (scores['rmse'], scores['absErr'], scores['relErr']) == (1.0, 1.0, 0.75)
+
+
+def test_a_common_factor_is_an_error_in_logs_but_not_in_silog():
+    target = np.linspace(0.5, 9, 50)
+    scores = depth_errors(1.3 * target, target)
+    assert scores['rmse_log'] == pytest.approx(math.log(1.3))
+    assert scores['log10'] == pytest.approx(math.log10(1.3))
+    assert scores['silog'] == pytest.approx(0, abs=1e-5)
+    assert (scores['delta1'], scores['delta2'], scores['delta3']) == (0, 100, 100)
+
+
+@pytest.mark.parametrize('value', [0.0, -3.0])
+def test_predictions_that_have_no_logarithm_count_as_a_millimetre(value):
+    target = np.array([1.0, 2.0])
+    scores, tiny = depth_errors(np.array([value, 2.0]), target), depth_errors(np.array([1e-3, 2.0]), target)
+    for name in ('rmse_log', 'log10', 'silog', 'delta1', 'delta2', 'delta3'):
+        assert scores[name] == tiny[name]
+    assert scores['rmse_log'] == pytest.approx(math.log(1000) / math.sqrt(2))
+    assert scores['rmse'] == pytest.approx(abs(value - 1) / math.sqrt(2))
 
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf])

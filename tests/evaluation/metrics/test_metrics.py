@@ -6,15 +6,29 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement, PixelData
 
-from mtlbox.evaluation import DepthMetric, NormalsMetric, SegMetric, TaskMetric
+from mtlbox.evaluation import (
+    BoundaryLossMetric,
+    BoundaryMetric,
+    DepthMetric,
+    EdgeMetric,
+    NormalsMetric,
+    SaliencyMetric,
+    SegMetric,
+    TaskMetric,
+)
 from mtlbox.evaluation.functional import (
+    balanced_loss,
     confusion_matrix,
     depth_errors,
+    edge_f1,
     normal_errors,
+    saliency_scores,
+    saliency_statistic,
     segmentation_scores,
 )
 from mtlbox.registry import METRICS
 from mtlbox.structures import MTLDataSample
+from mtlbox.tasks import Boundary, Depth, Edge, HumanParts, Normals, Saliency, SemSeg
 
 SIZE = (6, 8)
 
@@ -24,23 +38,39 @@ def metrics():
         SegMetric(task='semseg', protocol='pooled-absent-skipped', num_classes=5),
         DepthMetric(task='depth', protocol='pixel-pooled'),
         NormalsMetric(task='normals', protocol='atan2'),
+        SegMetric(task='human_parts', protocol='persons-absent-zero', num_classes=5),
+        SaliencyMetric(task='saliency', protocol='astmt'),
+        SaliencyMetric(task='saliency', protocol='atrc'),
+        SaliencyMetric(task='saliency', protocol='invpt'),
+        BoundaryMetric(task='boundary', protocol='survey'),
+        BoundaryLossMetric(task='boundary', protocol='ctal-edge-loss'),
+        EdgeMetric(task='edge', protocol='vtagml'),
     ]
 
 
-def make_maps(seed):
+IDS = [f'{type(metric).__name__}-{metric.protocol}' for metric in metrics()]
+IGNORED = dict.fromkeys(('semseg', 'human_parts', 'saliency', 'boundary'), 255) | {'depth': 0, 'normals': 0, 'edge': -1}
+
+
+def make_maps(seed, pred):
     generator = torch.Generator().manual_seed(seed)
     maps = {
         'semseg': torch.randint(0, 5, (1, *SIZE), generator=generator),
         'depth': 1 + torch.rand(1, *SIZE, generator=generator),
         'normals': torch.randn(3, *SIZE, generator=generator),
+        'human_parts': torch.randint(0, 5, (1, *SIZE), generator=generator),
     }
+    for key in ('saliency', 'boundary', 'edge'):
+        maps[key] = torch.rand(1, *SIZE, generator=generator)
+        if not pred and key != 'edge':
+            maps[key] = (maps[key] < 0.3).float()
     return maps
 
 
 def make_sample(seed, unlabelled=()):
     sample = MTLDataSample(metainfo={'img_path': f'room_{seed}.png'})
     sides = []
-    for maps in (make_maps(seed), make_maps(seed + 1000)):
+    for maps in (make_maps(seed, pred=False), make_maps(seed + 1000, pred=True)):
         side = BaseDataElement()
         for key, data in maps.items():
             setattr(side, key, PixelData(data=data, metainfo={'labelled': key not in unlabelled}))
@@ -62,7 +92,7 @@ def stacked(samples, key):
 
 def test_scores_are_those_of_the_pooled_maps():
     samples = [make_sample(seed) for seed in range(3)]
-    semseg, depth, normals = (run(metric, samples) for metric in metrics())
+    semseg, depth, normals = (run(metric, samples) for metric in metrics()[:3])
     expected = segmentation_scores(confusion_matrix(*stacked(samples, 'semseg'), 5), 'skip')
     assert semseg == {f'semseg/{k}': pytest.approx(v) for k, v in expected.items()}
     assert depth == {f'depth/{k}': pytest.approx(v) for k, v in depth_errors(*stacked(samples, 'depth')).items()}
@@ -70,6 +100,36 @@ def test_scores_are_those_of_the_pooled_maps():
     assert normals == {
         f'normals/{k}': pytest.approx(v, abs=0.05 if k == 'median' else 1e-9) for k, v in expected.items()
     }
+
+
+def test_scores_of_binary_maps_are_those_of_the_functions():
+    samples = [make_sample(seed) for seed in range(3)]
+    pred, target = stacked(samples, 'saliency')
+    cuts = [n / 100 for n in range(5, 96, 5)]
+    expected = saliency_scores(saliency_statistic(pred, target, cuts))['maxF']
+    assert run(SaliencyMetric(task='saliency', protocol='atrc'), samples) == {'saliency/maxF': pytest.approx(expected)}
+    each = [saliency_statistic(p, t, [0.2, 0.25], strict=True, pooling='image') for p, t in zip(pred, target)]
+    least = saliency_scores(sum(each), 'image', 1.0)
+    scores = run(SaliencyMetric(task='saliency', protocol='astmt'), samples)
+    assert scores['saliency/mIoU'] >= least['mIoU'] and scores['saliency/maxF'] >= least['maxF']
+    edge = run(EdgeMetric(task='edge', protocol='vtagml'), samples)
+    assert edge['edge/F1'] == pytest.approx(edge_f1(*stacked(samples, 'edge'), 0.1))
+    loss = run(BoundaryLossMetric(task='boundary', protocol='ctal-edge-loss'), samples)
+    expected = np.mean([balanced_loss(p, t) for p, t in zip(*stacked(samples, 'boundary'))])
+    assert loss == {'boundary/edgeLoss': pytest.approx(expected)}
+
+
+@pytest.mark.parametrize('absent', ['absent-zero', 'absent-skipped'])
+def test_images_without_a_person_do_not_count(absent):
+    samples = [make_sample(seed) for seed in range(3)]
+    samples[1].gt.human_parts.data[0, 2:] = 0
+    samples[1].gt.human_parts.data[0, :2] = 255
+    kept = [samples[0], samples[2]]
+    persons, pooled = (
+        SegMetric(task='human_parts', protocol=f'{k}-{absent}', num_classes=5) for k in ('persons', 'pooled')
+    )
+    assert run(persons, samples) == run(pooled, kept) != run(pooled, samples)
+    assert run(persons, kept) == run(pooled, kept)
 
 
 def test_image_mean_averages_images():
@@ -91,33 +151,50 @@ def test_valid_range_comes_from_the_protocol():
     assert math.isnan(run(DepthMetric(task='depth', protocol='pixel-pooled/0-6.5535'), [sample])['depth/rmse'])
 
 
-@pytest.mark.parametrize('index', range(3))
-def test_unlabelled_images_count_nothing_but_keep_their_place(index):
-    key = ('semseg', 'depth', 'normals')[index]
-    labelled, unlabelled = make_sample(0), make_sample(1, unlabelled=(key,))
+@pytest.mark.parametrize('index', range(len(IDS)), ids=IDS)
+def test_unlabelled_images_count_nothing_but_keep_their_place(index, monkeypatch):
     metric = metrics()[index]
+    labelled, unlabelled = make_sample(0), make_sample(1, unlabelled=(metric.task,))
     metric.process(None, [unlabelled.to_dict(), labelled.to_dict()])
-    assert len({result.shape for result in metric.results}) == 1
-    assert {result.dtype for result in metric.results} == {np.dtype('float64')}
-    assert not metric.results[0].any()
+    results = []
+    compute = metric.compute_metrics
+    monkeypatch.setattr(metric, 'compute_metrics', lambda kept: results.extend(kept) or compute(kept))
     assert metric.evaluate(2) == run(metrics()[index], [labelled])
+    assert [(result.shape, result.dtype) for result in results] == [(metric.statistic_shape, np.dtype('float64'))] * 2
+    assert not results[0].any()
 
 
-@pytest.mark.parametrize('metric', metrics(), ids=lambda metric: metric.task)
+@pytest.mark.parametrize('index', range(len(IDS)), ids=IDS)
+def test_a_constant_prediction_has_a_finite_score(index):
+    sample = make_sample(0)
+    sample.pred.get(metrics()[index].task).data[:] = 1
+    assert all(math.isfinite(score) for score in run(metrics()[index], [sample]).values())
+
+
+@pytest.mark.parametrize('metric', metrics()[4:], ids=IDS[4:])
+def test_a_truth_without_anything_has_a_finite_score(metric):
+    sample = make_sample(0)
+    sample.gt.get(metric.task).data[:] = 0
+    scores = run(metric, [sample])
+    assert all(math.isfinite(score) and score >= 0 for score in scores.values())
+    assert scores.get(f'{metric.task}/maxF', 0) == 0
+
+
+@pytest.mark.parametrize('metric', metrics(), ids=IDS)
 def test_nothing_valid_gives_nan(metric):
     scores = run(metric, [make_sample(0, unlabelled=(metric.task,))])
     assert set(scores) == {f'{metric.task}/{name}' for name in metric.higher_is_better}
     assert all(math.isnan(score) for score in scores.values())
 
 
-@pytest.mark.parametrize('metric', metrics(), ids=lambda metric: metric.task)
+@pytest.mark.parametrize('metric', metrics(), ids=IDS)
 def test_an_all_ignore_map_that_is_not_flagged_gives_nan_too(metric):
     sample = make_sample(0)
-    sample.gt.get(metric.task).data[:] = 255 if metric.task == 'semseg' else 0
+    sample.gt.get(metric.task).data[:] = IGNORED[metric.task]
     assert all(math.isnan(score) for score in run(metric, [sample]).values())
 
 
-@pytest.mark.parametrize('metric', metrics(), ids=lambda metric: metric.task)
+@pytest.mark.parametrize('metric', metrics(), ids=IDS)
 def test_declares_direction_and_unit_of_every_score(metric):
     names = {name.partition('/')[2] for name in run(metric, [make_sample(0)])}
     assert names == set(metric.higher_is_better) == set(metric.unit)
@@ -126,7 +203,7 @@ def test_declares_direction_and_unit_of_every_score(metric):
 def test_prefix_and_data_samples_that_are_no_dicts():
     metric = DepthMetric(task='depth', protocol='pixel-pooled', prefix='depth_all')
     metric.process(None, [make_sample(0)])
-    assert set(metric.evaluate(1)) == {'depth_all/rmse', 'depth_all/absErr', 'depth_all/relErr'}
+    assert set(metric.evaluate(1)) == {f'depth_all/{name}' for name in metric.higher_is_better}
 
 
 def test_built_from_the_registry():
@@ -149,12 +226,35 @@ def test_number_of_classes_comes_from_the_data_set():
     assert run(metric, [make_sample(0)])['semseg/pixAcc'] >= 0
 
 
-@pytest.mark.parametrize(('key', 'index'), [('depth', 1), ('normals', 2)])
-def test_nan_in_a_prediction_names_the_image(key, index):
+@pytest.mark.parametrize('metric', [m for m in metrics() if not m.of_classes], ids=lambda metric: metric.task)
+def test_nan_in_a_prediction_names_the_image(metric):
     sample = make_sample(3)
-    sample.pred.get(key).data[0, 2, 2] = math.nan
-    with pytest.raises(ValueError, match=rf'{key} of image room_3.png: the predicted {key} has 1 of'):
-        metrics()[index].process(None, [sample])
+    sample.pred.get(metric.task).data[0, 2, 2] = math.nan
+    with pytest.raises(ValueError, match=rf'{metric.task} of image room_3.png: the predicted {metric.task}.* has 1 of'):
+        metric.process(None, [sample])
+
+
+@pytest.mark.parametrize('metric', [m for m in metrics() if m.of_classes], ids=lambda metric: metric.task)
+def test_class_maps_of_floats_name_the_image(metric):
+    sample = make_sample(3).to_dict()
+    sample['pred'][metric.task]['data'] = torch.full((1, *SIZE), math.nan)
+    with pytest.raises(ValueError, match=rf'{metric.task} of image room_3.png: the prediction has dtype float64'):
+        metric.process(None, [sample])
+
+
+def test_protocols_without_a_score_do_not_name_it():
+    assert set(SaliencyMetric(task='saliency', protocol='astmt').higher_is_better) == {'mIoU', 'maxF'}
+    assert set(SaliencyMetric(task='saliency', protocol='invpt').higher_is_better) == {'maxF'}
+
+
+@pytest.mark.parametrize(
+    'task', [SemSeg(num_classes=3), HumanParts(), Saliency(), Depth(), Normals(), Boundary(), Edge()]
+)
+def test_primary_scores_are_given(task):
+    """Each task's score for delta_m is one of the first metric that fits it, with the same direction."""
+    metric = next(metric for metric in metrics() if metric.task == task.key)
+    assert not metric.misfit(task)
+    assert metric.higher_is_better[task.primary_score] == task.higher_is_better
 
 
 def test_label_out_of_range_names_the_image():
