@@ -153,6 +153,7 @@
     const xName = byId('x').selectedOptions[0].text;
     byId('caption').textContent = kept.length
       ? `${table.title}: ${y} against ${xName}, ${kept.length} rows that have both.`
+        + (kept.some((p) => p.row.ours) ? ' Ours are outlined.' : '')
         + (y === 'delta_m' ? ' Each backbone is compared with its own single-task baseline.' : '')
       : `${table.title}: no row has both ${y} and ${xName}.`;
     if (!kept.length) return;
@@ -177,7 +178,7 @@
       taken.push([px - 8, py - 8, px + 8, py + 8]);
       const words = `${name(point.row)} (${point.backbone}): ${y} ${point.y.toPrecision(4)}, ${xName} ${point.x.toPrecision(4)}`;
       const dot = symbol(backbones.indexOf(point.backbone), px, py);
-      dot.setAttribute('class', 'dot');
+      dot.setAttribute('class', point.row.ours ? 'dot ours' : 'dot');
       dot.setAttribute('tabindex', '0');
       dot.setAttribute('role', 'img');
       dot.setAttribute('aria-label', words);
