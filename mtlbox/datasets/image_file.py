@@ -1,12 +1,14 @@
-"""Reading pictures, and saying which one cannot be read."""
+"""Reading and writing pictures, and saying which one cannot be read or written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mtlbox.datasets.npy import write_whole
 from mtlbox.tasks.base import Array
 
 _DEEP = ('I', 'F')  # modes of 16 and 32 bits, which would be cut off at 255
@@ -36,3 +38,16 @@ def read_image(path: str | Path) -> Array:
     except Exception as error:  # damaged bytes end in any exception
         raise ValueError(f'{path} is damaged and cannot be read as a picture: {error}.') from None
     raise ValueError(f'{path} has pixels of the mode {mode!r}, but 8 bits a channel are expected.')
+
+
+def write_png(path: str | Path, picture: Array) -> None:
+    """Write a picture, RGB ``(H, W, 3)`` or ``(H, W)`` of uint8 or uint16; the file is whole or not there.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: The array is no picture.
+    """
+    done, encoded = cv2.imencode('.png', picture[..., ::-1] if picture.ndim == 3 else picture)
+    if not done:
+        raise ValueError(f'{path} cannot be written: {picture.dtype} {picture.shape} is no picture.')
+    write_whole(path, lambda file: file.write(encoded.tobytes()))
