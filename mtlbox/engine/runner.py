@@ -67,6 +67,8 @@ class MTLRunner(CheckedBuilds):
     _has_loaded: bool
     _progress: dict[str, Any] | None = None
     _rank_states: Sequence[dict[str, Any]] = ()
+    num_parameters: int
+    """Parameters of the whole model, which FSDP divides."""
 
     def __init__(self, model: nn.Module | dict, work_dir: str, **kwargs: Any) -> None:
         check_writable(work_dir)
@@ -105,6 +107,7 @@ class MTLRunner(CheckedBuilds):
         Raises:
             ValueError: A wrapper that divides the weights is asked for beside a hook that needs the whole model.
         """
+        self.num_parameters = sum(parameter.numel() for parameter in model.parameters())
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         model = model.to(get_device())

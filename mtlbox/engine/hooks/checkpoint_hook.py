@@ -30,7 +30,8 @@ class CheckpointHook(MMEngineCheckpointHook):
     ``before_{time}`` there.
 
     Args:
-        save_best: Score that decides, ``'delta_m'`` or ``'{task}/{score}'``; None keeps no best checkpoint.
+        save_best: Score that decides, ``'delta_m'`` or ``'{task}/{score}'``; None keeps no best checkpoint. On a
+            replica or a part of the data, where no ``delta_m`` is computed, the first score decides in its place.
         kwargs: As in mmengine: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ``save_last``, ``save_begin``, ...;
             ``out_dir`` is a local folder.
 
@@ -58,6 +59,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         evaluator = getattr(runner.val_loop, 'evaluator', None)
         if self.save_best is not None and isinstance(evaluator, MTLEvaluator):
             score, known = self.key_indicators[0], evaluator.score_names()
+            other_data = evaluator.other_data()
+            if score == 'delta_m' and score not in known and known and other_data:
+                score = known[0]
+                runner.logger.warning(
+                    f"save_best is 'delta_m', but {other_data}: the best is told by {score!r} instead."
+                )
             if score == 'delta_m' and score not in known:
                 raise ValueError(
                     "save_best is 'delta_m', which cannot be computed: the log says which baseline or score is "
