@@ -1,7 +1,7 @@
 # python tools/train.py configs/demt/demt_swin-b_nyud.py
 #
 # DeMT, Swin-B, NYUD with 40 classes, depth, normals and boundaries, 425x560.
-# Published (DeMT, AAAI 2023, results on NYUD-v2, its ablation of the backbone): mIoU 54.34, rmse .5209, mErr 19.21,
+# Published (DeMT, AAAI 2023, ablation of the backbone): mIoU 54.34, rmse .5209, mErr 19.21,
 # odsF 78.5.
 # Size: 91.974 M parameters; the README of the released code has 90.9.
 # As in the released code the backbone was trained on ADE20K, from ImageNet-22K; the paper says ImageNet.

@@ -12,7 +12,7 @@ from mtlbox.config import load_config
 from mtlbox.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2]
-STEPS = 150
+STEPS = 110
 
 
 @pytest.mark.slow
@@ -44,4 +44,4 @@ def test_four_images_are_learnt_by_heart(config: str) -> None:
         optimizer.step()
         schedule.step()
     first, last = history[0], history[-1]
-    assert all(last[name] < 0.25 * first[name] for name in first), f'{first} became {last}'
+    assert all(last[name] < 0.3 * first[name] for name in first), f'{first} became {last}'
