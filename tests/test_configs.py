@@ -20,6 +20,12 @@ SIZE = (64, 96)
 REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
 LARGE = ('hrnet48', 'swin')
 """Parts of the names of configs whose training step is left to the slow tests."""
+SWIN = {
+    'tiny': {'embed_dims': 96, 'num_heads': (3, 6, 12, 24)},
+    'small': {'embed_dims': 96, 'num_heads': (3, 6, 12, 24)},
+    'base': {'embed_dims': 128, 'num_heads': (4, 8, 16, 32)},
+}
+"""What the sizes of Swin are besides their depth, which is as small as can be in a test."""
 BEHIND_ZEROS = ('neck.gated.gate.0.bias',)
 """Parameters that start to move with the second step, since the weights behind them start as 0."""
 
@@ -43,6 +49,8 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     """The same architecture on few small images, without downloads."""
     cfg.model.backbone.init_cfg = None
+    if cfg.model.backbone.type == 'mmpretrain.SwinTransformer':
+        cfg.model.backbone.arch = {'depths': (2, 2, 2, 2), **SWIN[cfg.model.backbone.arch]}
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = SIZE
     neck = cfg.model.get('neck') or {}
