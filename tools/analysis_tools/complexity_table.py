@@ -99,7 +99,7 @@ def rows_atrc() -> list[list[str]]:
     """Return the cells of the table of NYUD in ATRC's protocol: all configs on it whose parameters are recorded."""
     found = []
     for name, meta in metadata().items():
-        if meta['Training Data'] == 'NYUD' and 'Parameters' in meta:
+        if (meta['Training Data'], meta.get('Input Size')) == ('NYUD', '425x560') and 'Parameters' in meta:
             own, published = count(ROOT / meta['Config'], dense=False), meta.get('Published', {})
             found.append(
                 [
