@@ -13,7 +13,7 @@ Where paper and released code differ, the defaults are the code, which made the 
 * ``mixer_order``. The paper has the deformable convolution first, and so has a version of the released file; another
   version, and DeMTG's file, have the plain one first: ``'code'``. Sizes and MACs are the same.
 * ``norm_first``. The paper has LayerNorm before the reduction and before the attentions; the code after the reduction.
-* ``absolute_coords``. The code adds rows and columns of the image to what offsets are made of; the paper does not.
+* ``absolute_coords``. A quirk of the code: what offsets are made of has rows and columns of the image added to it.
 * ``keep_unused``. The interaction's queries and keys reach no output in the code, but count as parameters.
 
 Deviations: more than one image per process does not mix images, as it does in the code; the hook that is to slow the
