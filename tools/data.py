@@ -1,5 +1,6 @@
-"""Write data sets in the layouts that the configs read.
+"""Write data sets in the layouts that the configs read, and verify those you have.
 
+python tools/data.py verify nyud ROOT                 read everything once; what is missing, damaged or looks wrong
 python tools/data.py list                             the data sets, and what each command can do for them
 python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
 python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, or the official .mat
@@ -8,12 +9,14 @@ python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 
 from mtlbox.datasets.layouts import LAYOUTS, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
+from mtlbox.datasets.verify import KNOWN, verify
 
 
 def add_list(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +132,22 @@ def convert_nyu_official(args: argparse.Namespace) -> None:
     print('Boundaries and normals are of our own method: their scores do not compare with published ones.')
 
 
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Declare ``verify``."""
+    parser.add_argument('dataset', metavar='DATASET', help=', '.join(KNOWN))
+    parser.add_argument('root', metavar='ROOT', help='its folder')
+    parser.add_argument('--json', action='store_true', help='print the report as JSON')
+    parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
+
+
+def verify_dataset(args: argparse.Namespace) -> None:
+    """Read every sample of a data set and say what is wrong; exit status 1 where anything is."""
+    report = verify(args.dataset, args.root, workers=args.workers)
+    print(json.dumps(report.as_dict(), indent=1) if args.json else report)
+    if not report.good:
+        sys.exit(1)
+
+
 Declare = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], None]
 
@@ -145,6 +164,7 @@ COMMANDS: dict[str, tuple[Declare, Run]] = {
     'list': (add_list, list_layouts),
     'replica': (add_replica, replica),
     'convert': (add_convert, convert),
+    'verify': (add_verify, verify_dataset),
 }
 """Per command: its options, and what it does."""
 

@@ -140,3 +140,18 @@ def test_normals_of_rendered_rooms() -> None:
     assert not normals_from_depth(holes, (focal, focal), (64, 48))[39:45, 59:65].any()
     with pytest.raises(ValueError, match='window must be odd'):
         normals_from_depth(holes, (focal, focal), (64, 48), window=4)
+
+
+@pytest.mark.skipif(not (SHARED.parent / 'nyu_mini').is_dir(), reason='no real pictures of NYU here')
+def test_normals_of_a_real_depth_map_are_near_those_that_others_made() -> None:
+    cv2 = pytest.importorskip('cv2')
+    from mtlbox.datasets.layouts.nyu_pictures import NORMAL_AXES, Axes
+
+    folder = SHARED.parent / 'nyu_mini'
+    depth = cv2.imread(str(folder / 'depth_mm/0433.png'), cv2.IMREAD_UNCHANGED) / 1000
+    picture = cv2.imread(str(folder / 'normal_rgb/0433.png'))[..., ::-1] * (2 / 255) - 1
+    theirs = Axes.parse(NORMAL_AXES).read(picture)
+    ours = normals_from_depth(depth, nyu_official.FOCAL, nyu_official.CENTRE, window=nyu_official._FIT, jump=0.2)
+    known = ours.any(-1) & (np.linalg.norm(theirs, axis=-1) > 0.5)
+    cosine = (ours * theirs).sum(-1)[known] / np.linalg.norm(theirs, axis=-1)[known]
+    assert np.median(np.degrees(np.arccos(np.clip(cosine, -1, 1)))) < 6

@@ -55,6 +55,7 @@ _13_OF_40 = (
 """Which of the 13 classes each of the 40 belongs to, in their order."""
 
 _FIELDS = {'images': 'uint8', 'depths': 'float', 'labels': 'integers', 'instances': 'integers'}
+_FIT = 15  # side of the window that planes are fitted over: less leaves the steps of the Kinect in the normals
 _SEAM = 8  # pixels over which unlabelled seams are closed
 
 
@@ -196,7 +197,7 @@ def _convert_one(job: _Job) -> bool:
         raise ValueError(f'{job.source}: image {job.number} has the class {labels.max()}, but 0..894 are expected.')
     forty = np.asarray(job.classes, dtype=np.uint8)[labels]
     semseg = np.where(forty == 0, 255, forty - 1).astype(np.uint8)
-    normals = normals_from_depth(depth, FOCAL, CENTRE)
+    normals = normals_from_depth(depth, FOCAL, CENTRE, window=_FIT, jump=0.2)
     boundary = boundaries_of_regions(np.where(labels == 0, 0, labels.astype(np.int64) * 65536 + instances))
     maps: tuple[Array, ...] = (image, semseg, np.asarray(depth, dtype=np.float32), normals, boundary)
     if job.dataset == 'nyud-c':
