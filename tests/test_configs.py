@@ -49,7 +49,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     """The same architecture on few small images, without downloads."""
     cfg.model.backbone.init_cfg = None
-    if cfg.model.backbone.type == 'mmpretrain.SwinTransformer':
+    if cfg.model.backbone.type == 'mmpretrain.SwinTransformer' and isinstance(cfg.model.backbone.arch, str):
         cfg.model.backbone.arch = {'depths': (2, 2, 2, 2), **SWIN[cfg.model.backbone.arch]}
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = SIZE

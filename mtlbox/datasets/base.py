@@ -48,7 +48,8 @@ class MultiTaskDataset(BaseDataset):
     """Images with a map for each of some tasks; any of the model's tasks may be unlabelled.
 
     ``metainfo['origin']`` says what is scored: ``dataset``, ``split``, ``samples``, ``of`` how many in the published
-    split (None where there is none), and whether it is a ``replica``, i.e. rendered rooms in the place of photographs.
+    split (None where there is none), whether it is a ``replica``, i.e. rendered rooms in the place of photographs, and
+    the ``layout``, where a data set has several.
 
     A data set of yours overrides ``METAINFO``, :meth:`load_data_list`, :meth:`load_image` and :meth:`load_label`.
     Each sample passes the pipeline as a dict with
@@ -132,6 +133,7 @@ class MultiTaskDataset(BaseDataset):
             'samples': len(self),
             'of': self.METAINFO.get('sizes', {}).get(self.split),
             'replica': self._metainfo.get('replica', False),
+            **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
         }
 
     def keep_labelled(self, label: Array, name: str, path: str) -> Array | None:

@@ -159,7 +159,7 @@ class ListedDataset(MultiTaskDataset):
                 }
             )
         if missing:
-            raise FileNotFoundError(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
+            self.refuse_missing(list(dict.fromkeys(missing)))
         if self.check:
             self._find_damaged(samples)
         self.report_origin(self.TITLE, len(samples))
@@ -219,8 +219,6 @@ class ListedDataset(MultiTaskDataset):
         Raises:
             ValueError: No layout fits, or several do.
         """
-        if name is not None:
-            return next(layout for layout in cls.LAYOUTS if layout.name == name)
         found = {
             folder: _suffixes(root / folder)
             for layout in cls.LAYOUTS
@@ -228,13 +226,21 @@ class ListedDataset(MultiTaskDataset):
             for folder in source.folders
         }
         fitting = [layout for layout in cls.LAYOUTS if _fits(layout, found)]
-        if len(fitting) == 1:
-            return fitting[0]
+        wanted = [layout for layout in fitting if name in (None, layout.name)]
+        if len(wanted) == 1:
+            return wanted[0]
         seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in found.items())
         known = '\n'.join(f'  {layout}' for layout in cls.LAYOUTS)
         state = 'fits none of the known layouts' if not fitting else 'fits several layouts'
-        advice = '' if not fitting else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
+        if name is not None:
+            fits = ' and '.join(layout.name for layout in fitting) or 'none'
+            state = f'is not in the layout {name!r}; it fits {fits}'
+        advice = '' if not wanted else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
         raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
+
+    def refuse_missing(self, missing: list[str]) -> None:
+        """Raise FileNotFoundError naming the files ``missing``."""
+        raise FileNotFoundError(f'Missing: {some(missing)}.\n{self._help()}')
 
     def _find(self, name: str, source: Source, folders: dict[str, set[str]], missing: list[str]) -> str:
         """Return the path of a file; one that is not there is added to ``missing``."""

@@ -149,8 +149,8 @@ class MTANDataset(MultiTaskDataset):
         return [
             {
                 'sample_id': f'{index}_{names[str(index)]}' if str(index) in names else str(index),
-                'img_path': files[IMAGE][index],
-                'label_paths': {name: files[self.MAPS[name]][index] for name in self._label_set()},
+                'img_path': self._path(IMAGE, index),
+                'label_paths': {name: self._path(self.MAPS[name], index) for name in self._label_set()},
             }
             for index in indices
         ]
@@ -163,6 +163,9 @@ class MTANDataset(MultiTaskDataset):
         """Return the map of the label ``name``, or None where no pixel of it is labelled."""
         path = info['label_paths'][name]
         return self.keep_labelled(self.MAPS[name].decode(npy.load(path), path), name, path)
+
+    def _path(self, modality: Modality, index: int) -> str:
+        return str(Path(self.data_root, self.split, modality.folder, f'{index}.npy'))
 
     def _label_set(self) -> list[str]:
         return [name for name in self.MAPS if name in self.label_names.values()]
@@ -191,10 +194,13 @@ class MTANDataset(MultiTaskDataset):
         ]
         if missing:
             present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())
-            raise FileNotFoundError(
-                f'Missing: {some(missing)}. Each index must be in every folder; '
-                f'{folder} has these numbers of files: {present}.\n{self._help()}'
-            )
+            self.refuse_missing(missing, f'{folder} has these numbers of files: {present}')
+
+    def refuse_missing(self, missing: list[str], present: str = '') -> None:
+        """Raise FileNotFoundError naming the files ``missing``, and saying what is ``present``."""
+        raise FileNotFoundError(
+            f'Missing: {some(missing)}. Each index must be in every folder; {present}.\n{self._help()}'
+        )
 
     def _find_damaged(self, indices: Iterable[int], files: dict[Modality, dict[int, str]]) -> None:
         damaged = []

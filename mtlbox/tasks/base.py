@@ -138,6 +138,10 @@ class Task:
                 f'Pixels without a label must be {self.ignore_value:g}.'
             )
 
+    def doubt(self, gt: Array) -> str:
+        """Say what looks wrong in a map that is legal, e.g. the unit of its numbers; '' where nothing does."""
+        return ''
+
     def empty(self, size: tuple[int, int]) -> Array:
         """Return the all-ignore map of ``size`` (H, W) that stands for a missing label."""
         shape = size if self.gt_channels == 1 else (*size, self.gt_channels)

@@ -8,6 +8,8 @@ from mtlbox.registry import TASKS
 from mtlbox.tasks.base import Array
 from mtlbox.tasks.ranges import RangeTask
 
+_FAR, _NEAR = 150, 0.1  # metres that half of a picture is not beyond, and that some of it is
+
 
 @TASKS.register_module()
 class Depth(RangeTask):
@@ -27,6 +29,15 @@ class Depth(RangeTask):
     def on_zoom(self, gt: Array, zoom: float) -> Array:
         """What looks ``zoom`` times larger is taken to be that much nearer."""
         return gt / np.float32(zoom)
+
+    def doubt(self, gt: Array) -> str:
+        """Say where the depths do not look like metres."""
+        known = gt[gt > 0]
+        if known.size and np.median(known) > _FAR:
+            return f'half of the depths are above {np.median(known):.4g}, which looks like centimetres or millimetres'
+        if known.size and known.max() < _NEAR:
+            return f'no depth is above {known.max():.4g}, which does not look like metres'
+        return ''
 
     def to_uint16(self, prediction: Array) -> Array:
         """Millimetres."""

@@ -56,6 +56,13 @@ class Normals(Task):
                 'Pictures of normals must be decoded first, e.g. 2 * x / 255 - 1.'
             )
 
+    def doubt(self, gt: Array) -> str:
+        """Say where more than 1 % of the vectors are neither zero nor of unit length."""
+        length = np.linalg.norm(gt, axis=-1)
+        known = length[length > 0]
+        share = float((np.abs(known - 1) > 0.05).mean()) if known.size else 0.0
+        return f'{share:.0%} of the vectors are not of unit length' if share > 0.01 else ''
+
     def valid(self, gt: Tensor) -> Tensor:
         """A pixel is labelled where its vector is not zero; bool ``(B, H, W)``."""
         return (gt != 0).any(1)

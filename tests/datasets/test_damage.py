@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mtlbox.datasets import CityscapesMTAN, MultiTaskDataset, NYUv2, npy
+from mtlbox.datasets import NYUD, CityscapesMTAN, MultiTaskDataset, NYUv2, PASCALContext, npy
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.layouts.replica import write_replica
 
@@ -92,6 +92,35 @@ def test_arrays_of_cityscapes(tmp_path: Path, folder: str) -> None:
         with pytest.raises((ValueError, OSError)) as caught:
             CityscapesMTAN(data_root=str(tmp_path), split='train', tasks=CITYSCAPES_TASKS).load_sample(0)
         assert str(path) in str(caught.value)
+
+
+ARCHIVES = {
+    'nyud-a': (NYUD, {**TASKS, 'semseg': {'type': 'SemSeg', 'num_classes': 40}, 'boundary': {'type': 'Boundary'}}),
+    'pascal': (PASCALContext, {'human_parts': {'type': 'HumanParts'}, 'boundary': {'type': 'Boundary'}}),
+}
+
+
+@pytest.mark.parametrize('layout', ARCHIVES)
+@pytest.mark.parametrize('damage', DAMAGES, ids=name_of)
+def test_archives(tmp_path: Path, layout: str, damage: Callable) -> None:
+    write_replica(layout, tmp_path, counts={'train': 1, 'val': 1}, size=(16, 24), workers=1)
+    cls, tasks = ARCHIVES[layout]
+    files = sorted(path for path in tmp_path.rglob('train_0*') if path.is_file())
+    read = [path for path in files if cls is NYUD or path.parts[-2] in ('JPEGImages', 'human_parts', 'trainval')]
+    rng, refused = np.random.default_rng(3), 0
+    assert len(read) == (5 if cls is NYUD else 3)
+    for turn in range(ROUNDS):
+        path = read[turn % len(read)]
+        whole = path.read_bytes()
+        try:
+            path.write_bytes(damage(whole, rng))
+            cls(data_root=str(tmp_path), split='train', tasks=tasks).load_sample(0)
+        except (ValueError, OSError) as error:
+            assert str(path) in str(error), error
+            refused += 1
+        finally:
+            path.write_bytes(whole)
+    assert refused == ROUNDS or damage is not truncate
 
 
 @pytest.mark.parametrize('folder', FOLDERS)

@@ -83,6 +83,8 @@ def test_maps_mean_what_the_archive_says(tmp_path: Path, layout: str) -> None:
     write_by_hand(tmp_path, layout)
     dataset = build(tmp_path)
     assert len(dataset) == 2 and dataset.metainfo['layout'] == layout
+    origin = {'dataset': 'NYUD', 'split': 'train', 'samples': 2, 'of': 795, 'replica': False, 'layout': layout}
+    assert dataset.metainfo['origin'] == origin
     sample = dataset.load_sample(1)
     assert sample['sample_id'] == '0004'
     np.testing.assert_allclose(sample['img'].astype(int), scene()['image'], atol=12)  # JPEG

@@ -50,6 +50,7 @@ def cases():
         pytest.param(L1Loss(normalize=True), 3, normals, 0, id='l1_normals'),
         pytest.param(CosineLoss(), 3, normals, 0, id='cosine'),
         pytest.param(BalancedBCELoss(), 1, binary, 255, id='bce'),
+        pytest.param(BalancedBCELoss(), 2, binary, 255, id='bce_softmax'),
     ]
 
 
@@ -155,6 +156,13 @@ class TestValues:
         )
         plain = F.binary_cross_entropy_with_logits(logits, target)
         torch.testing.assert_close(BalancedBCELoss(pos_weight=0.5)(logits, target, mask), plain / 2)
+
+    def test_two_channels_are_class_weighted_cross_entropy(self):
+        logits, target, mask = torch.randn(B, 2, H, W), torch.randint(0, 2, (B, 1, H, W)).float(), random_mask()
+        of_ones = 1 - target[:, 0][mask].mean()
+        kept, classes = logits.permute(0, 2, 3, 1)[mask], target[:, 0][mask].long()
+        each = F.cross_entropy(kept, classes, weight=torch.stack([1 - of_ones, of_ones]), reduction='none')
+        torch.testing.assert_close(BalancedBCELoss(pos_weight=None)(logits, target, mask), each.mean())
 
     def test_balance_of_the_batch(self):
         """One labelled pixel of four is a one: it weighs 3/4, each of the three zeros 1/4."""

@@ -228,6 +228,24 @@ class TestRandomRotate:
 
 
 class TestPhotometricDistortion:
+    @pytest.mark.parametrize(('early', 'blue'), [(True, 202), (False, 255)])
+    def test_contrast_changes_before_or_after_saturation(self, early, blue):
+        class Draws:
+            """Contrast times 1.5 and saturation times 0.5; neither brightness nor hue."""
+
+            flags = iter([0.9, 0.1, 0.1 if early else 0.9])
+            factors = iter([1.5, 0.5])
+
+            def random(self, size=None):
+                return np.array([0.1, 0.9]) if size else next(self.flags)
+
+            def uniform(self, low, high):
+                return next(self.factors)
+
+        sample = {'img': np.full((2, 2, 3), (250, 200, 100), np.uint8), 'rng': Draws()}
+        red, green, got = PhotometricDistortion()(sample)['img'][0, 0]
+        assert (red, green) == (255, 255) and abs(int(got) - blue) <= 1
+
     @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
     def test_keeps_type_range_and_maps(self, dtype):
         for seed in range(10):

@@ -1,0 +1,235 @@
+"""Reading a whole data set once, to say what is wrong with it before a training does."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
+from mtlbox.datasets.layouts.writing import run_jobs
+from mtlbox.datasets.nyud import NYUD
+from mtlbox.datasets.nyuv2 import NYUv2
+from mtlbox.datasets.pascal_context import PASCALContext
+from mtlbox.registry import did_you_mean
+
+Tasks = dict[str, dict[str, Any]]
+_DEPTH_AND_NORMALS: Tasks = {'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
+_NYUD: Tasks = {
+    'semseg': {'type': 'SemSeg', 'num_classes': 40},
+    **_DEPTH_AND_NORMALS,
+    'boundary': {'type': 'Boundary'},
+}
+_PASCAL: Tasks = {
+    'semseg': {'type': 'SemSeg', 'num_classes': 21},
+    'human_parts': {'type': 'HumanParts'},
+    'saliency': {'type': 'Saliency'},
+    'normals': {'type': 'Normals'},
+    'boundary': {'type': 'Boundary'},
+}
+_CITYSCAPES: Tasks = {
+    'semseg': {'type': 'SemSeg', 'num_classes': 19},
+    'semseg_7': {'type': 'SemSeg', 'num_classes': 7},
+    'disparity': {'type': 'Disparity'},
+}
+KNOWN: dict[str, tuple[type[MultiTaskDataset], Tasks, str | None]] = {
+    'nyuv2-13': (NYUv2, {'semseg': {'type': 'SemSeg', 'num_classes': 13}, **_DEPTH_AND_NORMALS}, None),
+    'cityscapes': (CityscapesMTAN, _CITYSCAPES, None),
+    'nyud': (NYUD, _NYUD, None),
+    'nyud-a': (NYUD, _NYUD, 'nyud-a'),
+    'nyud-b': (NYUD, _NYUD, 'nyud-b'),
+    'nyud-c': (NYUD, _NYUD, 'nyud-c'),
+    'pascal': (PASCALContext, _PASCAL, None),
+}
+"""Data sets that can be verified: class, a task per label, and the layout that is asked for."""
+
+_NEEDED = ('train', 'val')
+_SHOWN = 20  # problems that are printed
+
+
+@dataclass
+class LabelReport:
+    """What was seen of one kind of label in one split.
+
+    Attributes:
+        labelled: Samples with a labelled pixel.
+        low, high: Extremes of the labelled pixels.
+    """
+
+    labelled: int = 0
+    low: float | None = None
+    high: float | None = None
+
+    def add(self, low: float, high: float) -> None:
+        """Count one sample."""
+        self.labelled += 1
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+
+
+@dataclass
+class SplitReport:
+    """What was seen of one split.
+
+    Attributes:
+        samples: How many are listed.
+        published: How many the published split has.
+        sizes: ``{'HxW': samples}`` of the pictures.
+        labels: By label.
+    """
+
+    samples: int
+    published: int
+    sizes: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, LabelReport] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """The verdict on a data set.
+
+    Attributes:
+        dataset: Its name.
+        root: Its folder.
+        layout: Name of the layout that was seen; None where it could not be told.
+        replica: Whether it is a replica.
+        splits: By name.
+        problems: One message per sample that cannot be read, and per split that cannot be listed.
+        doubts: What can be read but looks wrong.
+    """
+
+    dataset: str
+    root: str
+    layout: str | None = None
+    replica: bool = False
+    splits: dict[str, SplitReport] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether there is neither a problem nor a doubt."""
+        return not self.problems and not self.doubts
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, with ``good``."""
+        return {'good': self.good, **asdict(self)}
+
+    def __str__(self) -> str:
+        kind = 'a replica: rendered rooms' if self.replica else 'not a replica'
+        lines = [f'{self.root}: {self.dataset}, layout {self.layout or "unknown"}, {kind}']
+        rows = [('split', 'label', 'labelled', 'lowest', 'highest')]
+        for name, split in self.splits.items():
+            sizes = ', '.join(f'{size} ({n})' for size, n in Counter(split.sizes).most_common(3))
+            more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
+            lines.append(
+                f'{name}: {split.samples} samples (published: {split.published}); {sizes or "none read"}{more}'
+            )
+            for label, seen in split.labels.items():
+                span = ('-', '-') if seen.low is None else (f'{seen.low:.4g}', f'{seen.high:.4g}')
+                rows.append((name, label, str(seen.labelled), *span))
+        if len(rows) > 1:
+            widths = [max(map(len, column)) for column in zip(*rows)]
+            lines += ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+        for title, messages in (('problem', self.problems), ('doubt', self.doubts)):
+            lines += [f'{title}: {message}' for message in messages[:_SHOWN]]
+            if len(messages) > _SHOWN:
+                lines.append(f'{title}: ... and {len(messages) - _SHOWN} more')
+        lines.append('good' if self.good else f'{len(self.problems)} problems, {len(self.doubts)} doubts')
+        return '\n'.join(lines)
+
+
+def verify(dataset: str, root: str | Path, *, workers: int = 1, quiet: bool = False) -> Report:
+    """Read every sample of a data set with all its labels.
+
+    Args:
+        dataset: A name in :data:`KNOWN`; ``'nyud'`` takes any of its layouts, ``'nyud-b'`` only that one.
+        root: Its folder.
+        workers: Processes.
+        quiet: Show no progress bar.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if dataset not in KNOWN:
+        raise ValueError(f'{dataset!r} cannot be verified.{did_you_mean(dataset, KNOWN)}')
+    report = Report(dataset, str(root))
+    with _silent():
+        for split in KNOWN[dataset][0].METAINFO['sizes']:
+            try:
+                built = _build(dataset, str(root), split)
+            except (OSError, ValueError) as error:
+                if split in _NEEDED or not isinstance(error, FileNotFoundError):
+                    report.problems.append(f'{split}: {str(error).splitlines()[0]}')
+                continue
+            _read_split(report, built, split, workers=workers, quiet=quiet)
+        _build.cache_clear()
+    return report
+
+
+def _read_split(report: Report, dataset: MultiTaskDataset, split: str, *, workers: int, quiet: bool) -> None:
+    meta = dataset.metainfo
+    published = meta['sizes'][split]
+    seen = SplitReport(len(dataset), published, labels={key: LabelReport() for key in dataset.tasks})
+    report.layout, report.replica = meta.get('layout', report.dataset), meta['replica']
+    report.splits[split] = seen
+    if not report.replica and len(dataset) != published:
+        report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
+    jobs = [(report.dataset, report.root, split, index) for index in range(len(dataset))]
+    for problem, doubts, size, ranges in run_jobs(_read_one, jobs, workers=workers, description=split, quiet=quiet):
+        report.problems += [problem] if problem else []
+        report.doubts += doubts
+        if size:
+            seen.sizes[size] = seen.sizes.get(size, 0) + 1
+        for key, (low, high) in ranges.items():
+            seen.labels[key].add(low, high)
+
+
+def _read_one(job: tuple[str, str, str, int]) -> tuple[str, list[str], str, dict[str, tuple[float, float]]]:
+    """Return what is wrong with a sample, what looks wrong, its size, and the range of each of its labels."""
+    *where, index = job
+    dataset = _build(*where)
+    try:
+        sample = dataset.load_sample(index)
+    except (OSError, ValueError) as error:
+        return str(error), [], '', {}
+    doubts, ranges = [], {}
+    for key, gt in sample['gt'].items():
+        task = dataset.tasks[key]
+        values = task.pack(gt)[:, task.valid(task.pack(gt)[None])[0]]
+        if values.numel():
+            ranges[key] = (float(values.min()), float(values.max()))
+        doubt = task.doubt(gt)
+        if doubt:
+            doubts.append(f'{sample["label_paths"][dataset.label_names[key]]}: {doubt}')
+    return '', doubts, 'x'.join(map(str, np.shape(sample['img'])[:2])), ranges
+
+
+@lru_cache(maxsize=2)
+def _build(name: str, root: str, split: str) -> MultiTaskDataset:
+    """Build a data set that lists what is missing as it lists the rest."""
+    cls, tasks, layout = KNOWN[name]
+    lenient = type(cls.__name__, (cls,), {'refuse_missing': lambda self, missing, present='': None})
+    options = {} if layout is None else {'layout': layout}
+    return lenient(data_root=root, split=split, tasks=tasks, check=False, **options)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let the log say errors only: what the data sets say at their start is in the report."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
