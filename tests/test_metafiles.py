@@ -90,7 +90,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 
-DATASETS = {'NYUv2': 'nyuv2-13', 'Cityscapes': 'cityscapes-mtan'}
+DATASETS = {'NYUv2': 'nyuv2-13', 'Cityscapes': 'cityscapes-mtan', 'NYUD': 'nyud-40', 'PASCAL-Context': 'pascal'}
 
 
 def leaderboard_rows(model: dict[str, Any], metrics: dict[str, float], source: str) -> list[Row]:
@@ -111,7 +111,8 @@ def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
     rows = leaderboard_rows(model, published(model), model['Metadata']['Source'].partition(';')[0])
     assert len(rows) == 1, 'the metafile and mtlbox/leaderboard/data disagree'
     assert rows[0].method.split(' ')[0] in (model['In Collection'], 'Concat')
-    assert abs(rows[0].params - model['Metadata']['Parameters'] / 1e6) <= rows[0].params.half_unit
+    if rows[0].params is not None:  # rounded, or as DeMT's 16.09 for 16.098, cut off
+        assert abs(rows[0].params - model['Metadata']['Parameters'] / 1e6) <= 2 * rows[0].params.half_unit
     of_eight = model['Metadata'].get('Published', {}).get('GMACs of 8 Images')
     assert of_eight is None or rows[0].macs == of_eight / 8
 
