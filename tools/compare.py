@@ -27,6 +27,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
+from mtlbox.apis.children import start
 from mtlbox.apis.complexity import build_for_counting
 from mtlbox.apis.tables import markdown_table
 from mtlbox.config import config_hash, load_config
@@ -189,7 +190,7 @@ def train(method: Method, seed: int, folder: Path) -> bool:
     log = folder / 'train.log'
     print(f'{method.name}, seed {seed}: training; what it says goes to {log}', flush=True)
     with log.open('a', encoding='utf-8') as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
+        process = start(command, stdout=sink, stderr=subprocess.STDOUT)
         try:
             return process.wait() == 0
         except BaseException:

@@ -9,11 +9,12 @@ tables of their own.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from mtlbox.apis import exit_on_user_error
 from mtlbox.engine.checkpoint import replace_file
-from mtlbox.leaderboard import load_rows
+from mtlbox.leaderboard import Row, load_rows
 from mtlbox.leaderboard.html import to_html
 from mtlbox.leaderboard.runs import find_results, read_run
 from mtlbox.leaderboard.tables import build_tables
@@ -40,11 +41,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def runs(given: list[str]) -> list[Row]:
+    """Read our runs; a file that cannot be used is an error where it was given, else a warning."""
+    rows = []
+    named = {Path(path) for path in given}
+    for path in find_results(given):
+        try:
+            rows.append(read_run(path))
+        except ValueError as error:
+            if path in named or path.parent in named:
+                raise
+            print(f'warning: {error}; it is left out', file=sys.stderr)
+    return rows
+
+
 def main(argv: list[str] | None = None) -> None:
     """Write the tables."""
     args = parse_args(argv)
     with exit_on_user_error():
-        rows = [*load_rows(), *(read_run(path) for path in find_results(args.work_dirs))]
+        rows = [*load_rows(), *runs(args.work_dirs)]
         tables = build_tables(
             rows,
             dataset=args.dataset,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mtlbox.apis import exit_on_user_error
+from mtlbox.apis.children import start
 from mtlbox.engine.checkpoint import replace_file
 from mtlbox.evaluation.seeds import combine_seeds
 
@@ -82,7 +83,7 @@ def claim(work_dir: Path, settings: dict[str, Any]) -> None:
     path = work_dir / 'settings.json'
     if path.is_file():
         before = json.loads(path.read_text())
-        if before != settings:
+        if before != settings and any(work_dir.glob('seed_*')):
             raise ValueError(
                 f'{work_dir} has seeds of other settings, {before}, not of {settings}: give another --work-dir'
             )
@@ -94,11 +95,11 @@ def train(config: str, seed: int, work_dir: Path, processes: int | None, options
     if (work_dir / DONE).is_file():
         print(f'seed {seed} is finished already')
         return 0
-    start = [sys.executable, str(TOOLS / 'train.py'), config]
+    program = [sys.executable, str(TOOLS / 'train.py'), config]
     if processes is not None:
-        start = [str(TOOLS / 'dist_train.sh'), config, str(processes)]
+        program = [str(TOOLS / 'dist_train.sh'), config, str(processes)]
     resume = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
-    command = [*start, '--work-dir', str(work_dir), '--seed', str(seed), *resume, *options]
+    command = [*program, '--work-dir', str(work_dir), '--seed', str(seed), *resume, *options]
     print(f'seed {seed}: {" ".join(command)}', flush=True)
     handled = (signal.SIGTERM, signal.SIGUSR1)
     child: subprocess.Popen | None = None
@@ -109,7 +110,7 @@ def train(config: str, seed: int, work_dir: Path, processes: int | None, options
 
     before = {number: signal.signal(number, forward) for number in handled}
     try:
-        child = subprocess.Popen(command)
+        child = start(command)
         code = child.wait()
     finally:
         for number, handler in before.items():

@@ -19,3 +19,4 @@ model = dict(
     losses=_base_.losses,
     weighting=_base_.weighting,
 )
+default_hooks = dict(checkpoint=dict(save_best='delta_m'))

@@ -21,3 +21,4 @@ model = dict(
     weighting=_base_.weighting,
 )
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
+default_hooks = dict(checkpoint=dict(save_best='delta_m'))

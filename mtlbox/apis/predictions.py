@@ -163,7 +163,7 @@ def score_predictions(
         progress: Wraps the iteration over samples.
 
     Returns:
-        'scores', 'protocols', 'data', 'backbone' and 'baseline', as in a ``result.json``.
+        'scores', 'protocols', 'primary', 'data', 'backbone' and 'baseline', as in a ``result.json``.
 
     Raises:
         FileNotFoundError: A prediction is missing.
@@ -173,6 +173,10 @@ def score_predictions(
     dataset: MultiTaskDataset = DATASETS.build(cfg.test_dataloader.dataset)
     evaluator = _evaluator(cfg.test_evaluator, tasks, backbone)
     evaluator.dataset_meta = dataset.metainfo
+    for what, given in (('pattern', folder.patterns), ('unit', folder.units), ('offset', folder.offsets)):
+        for key in given:
+            if key and key not in dataset.tasks:
+                raise ValueError(f'a {what} is given for {key!r}, which is no task.{did_you_mean(key, dataset.tasks)}')
     scored = {key: dataset.tasks[key] for key in dict.fromkeys(metric.task for metric in evaluator.task_metrics)}
     for index in progress(range(len(dataset))):
         sample: MTLDataSample = dataset[index]['data_samples']
@@ -188,6 +192,7 @@ def score_predictions(
         'backbone': evaluator.backbone,
         'data': dataset.metainfo.get('origin'),
         'protocols': evaluator.protocols(),
+        'primary': evaluator.primary_scores(),
         'baseline': evaluator.comparison(),
         'scores': evaluator.evaluate(len(dataset)),
     }

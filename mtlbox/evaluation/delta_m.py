@@ -143,7 +143,7 @@ def write_baseline(
 
     Raises:
         FileNotFoundError: If there is no such result.
-        ValueError: If the result lacks what is needed or is of a replica, or ``path`` does not end in '.json'.
+        ValueError: If the result lacks what is needed, is of a replica, a part of the data or a multi-task network, or ``path`` does not end in '.json'.
     """
     if Path(path).suffix != '.json':
         raise ValueError(f'{path}: a baseline file must end in .json')
@@ -157,6 +157,12 @@ def write_baseline(
         raise ValueError(
             f'{result_json} is of a replica (rendered rooms): what it scores is no baseline of {data["dataset"]}'
         )
+    if data.get('of') not in (None, data.get('samples')):
+        raise ValueError(f'{result_json} scores {data["samples"]} samples of {data["of"]}: a part is no baseline')
+    if result.get('model') not in (None, 'STL'):
+        raise ValueError(
+            f'{result_json} is of a {result["model"]}, but a baseline is of single-task networks: train an STL config'
+        )
     known = {'backbone': backbone or result.get('backbone'), 'dataset': dataset or data.get('dataset')}
     for key, value in known.items():
         if not value:
@@ -168,7 +174,9 @@ def write_baseline(
         task, _, score = key.partition('/')
         if task in result['protocols'] and score and _is_number(value):
             scores.setdefault(task, {})[score] = value
-    origin = ', '.join(f'{key} {result[key]}' for key in ('config', 'commit', 'seed') if result.get(key) is not None)
+    origin = ', '.join(
+        f'{key} {result[key]}' for key in ('config', 'commit', 'seed', 'seeds') if result.get(key) is not None
+    )
     content = {
         'name': name,
         **known,

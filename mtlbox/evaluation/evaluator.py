@@ -234,6 +234,14 @@ class MTLEvaluator(Evaluator):
             )
         return str(score)
 
+    def primary_scores(self) -> dict[str, str]:
+        """Full name of the score that stands for each task, those of ``primary`` included."""
+        found = {}
+        for metric in self._main_metrics():
+            with contextlib.suppress(_Undefined):
+                found[metric.task] = f'{metric.task}/{self._primary_score(metric)}'
+        return found
+
     def _main_metrics(self) -> list[TaskMetric]:
         """The metrics whose prefix is their task: one a task, those that delta_m looks at."""
         return [metric for metric in self.task_metrics if metric.prefix == metric.task]

@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_SHARED = ('config', 'backbone', 'parameters', 'data', 'protocols', 'baseline', 'versions', 'world_size')
+_SHARED = (
+    'config',
+    'model',
+    'backbone',
+    'parameters',
+    'data',
+    'protocols',
+    'primary',
+    'baseline',
+    'versions',
+    'world_size',
+)
 _MUST_AGREE = ('config', 'backbone', 'data', 'protocols')
 
 

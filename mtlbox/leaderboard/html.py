@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from mtlbox.leaderboard.names import known_scores
-from mtlbox.leaderboard.rows import UNSTATED
+from mtlbox.leaderboard.rows import UNSTATED, paper_of
 from mtlbox.leaderboard.tables import Line, Section, Table, sources_of
 from mtlbox.leaderboard.text import LEGEND, heading, reference, shown, to_records
 
@@ -85,7 +85,7 @@ def _row(line: Line, place: int, table: Table, notes: list[str], gain: bool) -> 
     if gain:
         printed = '' if row.delta_m is None else f'{row.delta_m:+.2f}'
         cells += [_cell(line, 'delta_m', own=True), f'<td>{printed}</td>']
-    papers = '; '.join(dict.fromkeys(source.partition(',')[0] for source in row.source.split('; ')))
+    papers = '; '.join(dict.fromkeys(paper_of(source) for source in row.source.split('; ')))
     cells.append(f'<td class="source">{escape(row.source if row.ours else papers)}</td>')
     return (
         f'<tr data-place="{place}" data-text="{escape(text)}"{" class=ours" if row.ours else ""}>{"".join(cells)}</tr>'

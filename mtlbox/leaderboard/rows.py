@@ -232,3 +232,13 @@ def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
 
 
 _Loader.add_constructor('tag:yaml.org,2002:float', _float)
+
+
+def paper_of(source: str) -> str:
+    """Return the paper of a source: what stands before its first comma outside brackets."""
+    depth = 0
+    for index, letter in enumerate(source):
+        depth += (letter == '(') - (letter == ')')
+        if letter == ',' and not depth:
+            return source[:index]
+    return source

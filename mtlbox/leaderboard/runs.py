@@ -72,6 +72,7 @@ def read_run(path: str | Path) -> Row:
     if not kept:
         raise ValueError(f'{path} has none of the scores of published tables ({", ".join(known_scores())})')
     primary = {score.partition('/')[0]: score for score in reversed(kept)}
+    primary |= {task: score for task, score in (result.get('primary') or {}).items() if score in kept}
     seeds = result.get('seeds') or [result.get('seed')]
     what = 'seeds' if len(seeds) > 1 else 'seed'
     commits = result.get('commit') or 'unknown'

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from mtlbox.evaluation.delta_m import Baseline, load_baseline, published_baselines
 from mtlbox.evaluation.functional.delta_m import delta_m
 from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset, known_datasets, known_scores
-from mtlbox.leaderboard.rows import UNSTATED, Number, Row
+from mtlbox.leaderboard.rows import UNSTATED, Number, Row, paper_of
 from mtlbox.registry import did_you_mean
 
 SIZES = {'params': 'Parameters in millions', 'macs': 'Multiply-accumulates for one image, 1e9'}
@@ -166,7 +166,7 @@ def _select(rows: list[Row], dataset: str | None, backbone: str | None) -> list[
 def _key(row: Row) -> tuple:
     """What the rows of a table share; rows of a protocol that is not stated are compared within their paper only."""
     protocols = tuple(sorted(row.protocols.items()))
-    paper = row.source.partition(',')[0] if UNSTATED in row.protocols.values() else ''
+    paper = paper_of(row.source) if UNSTATED in row.protocols.values() else ''
     return row.dataset, row.setting, row.study, row.columns, protocols, paper
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mtlbox.evaluation.delta_m import HOW_TO_MAKE
 from mtlbox.leaderboard.names import known_scores
-from mtlbox.leaderboard.rows import UNSTATED, Number
+from mtlbox.leaderboard.rows import UNSTATED, Number, paper_of
 from mtlbox.leaderboard.tables import SIZES, Line, Section, Table, sources_of
 
 LEGEND = (
@@ -118,7 +118,7 @@ def _markdown_section(section: Section, table: Table, sources: list[str]) -> str
             printed = '' if line.row.delta_m is None else f'{line.row.delta_m:+.2f}'
             recomputed = '' if line.delta_m is None else _emphasised(line, 'delta_m')
             cells += [recomputed, printed]
-        named = [f'{s.partition(",")[0]} [{_LETTERS[sources.index(s)]}]' for s in line.row.source.split('; ')]
+        named = [f'{paper_of(s)} [{_LETTERS[sources.index(s)]}]' for s in line.row.source.split('; ')]
         lines.append(_row([*cells, '; '.join(named)]))
     text = '\n'.join(lines)
     return text + ''.join(f'\n\n({number}) {note}' for number, note in enumerate(notes, 1))

@@ -62,6 +62,7 @@ val_evaluator = dict(
         dict(type='NormalsMetric', task='normals', protocol='atan2'),
         dict(type='BoundaryMetric', task='boundary', protocol='astmt/nyud', workers=4),
     ],
+    baseline='auto',
     primary=dict(semseg='mIoU', depth='rmse', normals='mErr', boundary='odsF'),
 )
 test_evaluator = val_evaluator

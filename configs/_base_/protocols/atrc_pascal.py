@@ -68,6 +68,7 @@ val_evaluator = dict(
         dict(type='NormalsMetric', task='normals', protocol='atan2'),
         dict(type='BoundaryMetric', task='boundary', protocol='astmt', workers=4),
     ],
+    baseline='auto',
     primary=dict(semseg='mIoU', human_parts='mIoU', saliency='maxF', normals='mErr', boundary='odsF'),
 )
 test_evaluator = val_evaluator

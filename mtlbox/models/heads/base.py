@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -66,9 +67,16 @@ class TaskHead(BaseModule):
         Args:
             logits: ``(B, K, h, w)`` of the padded batch.
             data_samples: Their ``pad_shape``, ``img_shape`` and ``ori_shape`` say what to cut off and undo.
+
+        Raises:
+            ValueError: The logits of a sample are NaN; the message names it.
         """
         predictions = []
-        for one, sample in zip(logits.split(1), data_samples):
+        spoilt = torch.isnan(logits).flatten(1).any(1).tolist()
+        for one, sample, is_nan in zip(logits.split(1), data_samples, spoilt):
+            if is_nan:
+                name = next((sample.get(key) for key in ('img_path', 'sample_id', 'sample_idx') if key in sample), '?')
+                raise ValueError(f'{self.task.key} of image {name}: the prediction has NaN.')
             height, width = sample.img_shape
             one = resize(one, sample.get('pad_shape', sample.img_shape))[..., :height, :width]
             predictions.append(self.task.decode(resize(one, sample.ori_shape))[0])
