@@ -1,6 +1,6 @@
 """Task heads."""
 
 from mtlbox.models.heads.base import TaskHead
-from mtlbox.models.heads.conv_heads import BottleneckHead, HighResolutionHead
+from mtlbox.models.heads.conv_heads import BottleneckHead, HighResolutionHead, NarrowingHead
 
-__all__ = ['BottleneckHead', 'HighResolutionHead', 'TaskHead']
+__all__ = ['BottleneckHead', 'HighResolutionHead', 'NarrowingHead', 'TaskHead']

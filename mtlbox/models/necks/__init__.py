@@ -5,6 +5,7 @@ from mtlbox.models.necks.ctal import CTAL
 from mtlbox.models.necks.ctal_multi_scale import CTALMultiScale
 from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.models.necks.initial_concat import InitialConcat
+from mtlbox.models.necks.mtformer import MTFormer
 from mtlbox.models.necks.mti_net import MTINet
 from mtlbox.models.necks.multi_scale import MultiScaleNeck
 from mtlbox.models.necks.pad_net import PADNet
@@ -16,6 +17,7 @@ __all__ = [
     'CTALMultiScale',
     'InitialConcat',
     'InitialPredictionNeck',
+    'MTFormer',
     'MTINet',
     'MultiScaleNeck',
     'PADNet',
