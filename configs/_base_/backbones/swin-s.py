@@ -1,9 +1,8 @@
-# Swin-S, 48.838 M parameters, three maps at 1/8 to 1/32, each normalised; drop path 0.3.
+# Swin-S, 48.838 M parameters: three maps at 1/8 to 1/32, each normalised; drop path 0.3.
 # ImageNet-1K weights: the file that OpenMMLab publishes of the official release. From scratch: init_cfg=None.
 backbone = dict(
     type='mmpretrain.SwinTransformer',
     arch='small',
-    img_size=224,
     out_indices=(1, 2, 3),
     drop_path_rate=0.3,
     pad_small_map=True,

@@ -10,12 +10,26 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather as gather_with_gradient
 from torch.nn import functional as F
+
+
+class _Gather(torch.autograd.Function):
+    """Stacks a tensor of all ranks, ``(ranks, ...)``; what each rank's loss asks of it goes back to its owner."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return torch.stack(all_gather(x.contiguous()))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
+        all_reduce(total)
+        return total[get_rank()]
 
 
 class TaskContrast(nn.Module):
@@ -77,7 +91,7 @@ class BatchContrast(TaskContrast):
     def compare(self, embedded: Tensor, indices: Sequence[int]) -> Tensor:
         """Return -log softmax of the same image's cosine, ``(tasks, tasks)``."""
         batch = embedded.shape[1]
-        everyone = torch.cat(gather_with_gradient(embedded), dim=1) if get_world_size() > 1 else embedded
+        everyone = torch.cat(_Gather.apply(embedded).unbind(), dim=1) if get_world_size() > 1 else embedded
         logits = torch.einsum('ibd,jcd->ijbc', embedded, everyone) / self.temperature  # (tasks, tasks, B, all B)
         own = get_rank() * batch + torch.arange(batch, device=logits.device)
         return -logits.log_softmax(-1)[..., torch.arange(batch, device=logits.device), own].mean(-1)
@@ -127,7 +141,8 @@ class BankContrast(TaskContrast):
         self.register_buffer('bank', F.normalize(torch.randn(len(tasks), num_samples, channels), dim=-1))
         self.register_buffer('partition', torch.zeros(len(tasks), len(tasks)))  # Z, 0 until it is estimated
         self.register_buffer('draws', torch.zeros(1, dtype=torch.long))
-        self.register_buffer('seed', torch.randint(2**31, (1,)))
+        # Below 2**24: ranks average their buffers as 32-bit floats, integers among them.
+        self.register_buffer('seed', torch.randint(2**23, (1,)))
 
     def compare(self, embedded: Tensor, indices: Sequence[int]) -> Tensor:
         """Return the binary cross-entropy of image against noise, ``(tasks, tasks)``, and update the banks."""
