@@ -266,6 +266,8 @@ REGISTRIES: dict[str, Registry] = {
     'hooks': HOOKS,
     'optim_wrappers': OPTIM_WRAPPERS,
     'model_wrappers': MODEL_WRAPPERS,
-    'visualizers': VISUALIZERS,
+    'loops': LOOPS,
+    'param_schedulers': PARAM_SCHEDULERS,
+    'data_samplers': DATA_SAMPLERS,
 }
 """What ``tools/list_components.py`` prints, by the name it takes."""

@@ -23,7 +23,7 @@ SIZE = (64, 96)
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of replicas, one per data set that is read from disk."""
     root = tmp_path_factory.mktemp('replicas')
-    for layout, name in (('nyuv2-13', 'NYUv2'), ('cityscapes', 'CityscapesMTAN')):
+    for layout, name in (('nyuv2-13', 'NYUv2'), ('cityscapes', 'CityscapesMTAN'), ('nyud-c', 'NYUD')):
         write_replica(layout, root / name, counts={'train': 2, 'val': 3}, size=SIZE, workers=1)
     return root
 
@@ -31,17 +31,23 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     """The same architecture on few small images, without downloads."""
     cfg.model.backbone.init_cfg = None
+    if 'min_size' in cfg.model.data_preprocessor:
+        cfg.model.data_preprocessor.min_size = SIZE
     neck = cfg.model.get('neck') or {}
     if 'feature_size' in neck:
         neck.feature_size = (SIZE[0] // 4, SIZE[1] // 4)
     for name, length in (('train', 2), ('val', 3), ('test', 3)):
         loader = cfg[f'{name}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        for step in loader.dataset.pipeline:
+            if step.type == 'RandomCrop':
+                step.size = SIZE
         if 'data_root' in loader.dataset:
             loader.dataset.data_root = str(replicas / loader.dataset.type)
         else:
             loader.dataset.update(length=length, size=SIZE)
-    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    length = 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
+    cfg.train_cfg.update({length: 1, 'val_interval': 1})
     cfg.work_dir = str(work_dir)
     return cfg
 

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import torch
 from mmengine.runner import find_latest_checkpoint
 
@@ -19,6 +18,7 @@ from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.tables import markdown_table
 from mtlbox.apis.trivial import score_trivial
 from mtlbox.config import load_config
+from mtlbox.datasets.image_file import read_image, write_png
 from mtlbox.engine import build_runner
 from mtlbox.engine.optim import has_fast_half
 from mtlbox.visualization.draw import stack_pictures
@@ -63,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     table = markdown(rows)
     (out / 'table.md').write_text(table)
     pictures = sorted((out / 'pictures' / 'test').glob('*.png'))
-    sheet = stack_pictures([cv2.imread(str(p))[..., ::-1] for p in pictures])
-    cv2.imwrite(str(out / 'pictures.png'), sheet[..., ::-1])
+    sheet = stack_pictures([read_image(p) for p in pictures])
+    write_png(out / 'pictures.png', sheet)
     print(f'\n{table}')
     print(f'Took {time.monotonic() - started:.0f} s. Input, prediction and truth: {out}/pictures.png')
     print(

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mtlbox.apis import CfgOptions, MTLInferencer, exit_on_user_error
 from mtlbox.datasets import npy
-from mtlbox.datasets.image_file import IMAGE_SUFFIXES, read_image
+from mtlbox.datasets.image_file import IMAGE_SUFFIXES, read_image, write_png
 from mtlbox.visualization.draw import draw_tasks
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.webm')
@@ -66,7 +66,9 @@ def frames_of(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def images_in(folder: Path) -> list[Path]:
     """Return the images of a folder; raise ValueError where there are none."""
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith('.')
+    )
     if not files:
         raise ValueError(f'{folder} has no images ({", ".join(IMAGE_SUFFIXES)}).')
     return files
@@ -141,10 +143,7 @@ class Writer:
         return path
 
     def _png(self, file: str, picture: np.ndarray) -> None:
-        done, encoded = cv2.imencode('.png', picture[..., ::-1] if picture.ndim == 3 else picture)
-        if not done:
-            raise ValueError(f'{self.out / file} cannot be encoded as a picture.')
-        npy.write_whole(self._path(file), lambda whole: whole.write(encoded.tobytes()))
+        write_png(self._path(file), picture)
 
 
 def network_size(words: list[str] | None) -> tuple[int, int] | str | None:
@@ -191,7 +190,10 @@ def main(argv: list[str] | None = None) -> None:
 def _video_writer(source: Path, write: Writer, overview: np.ndarray) -> cv2.VideoWriter:
     rate = cv2.VideoCapture(str(source)).get(cv2.CAP_PROP_FPS) or 25.0
     path = write._path(f'{source.stem}.mp4')
-    return cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate, overview.shape[1::-1])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate, overview.shape[1::-1])
+    if not writer.isOpened():
+        raise OSError(f'{path} cannot be written: this OpenCV has no encoder for mp4v, or the folder no room.')
+    return writer
 
 
 if __name__ == '__main__':

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 from mmengine.runner import set_random_seed
 
 from mtlbox.apis import CfgOptions
 from mtlbox.config import load_config
 from mtlbox.datasets import MultiTaskDataset
+from mtlbox.datasets.image_file import write_png
 from mtlbox.registry import DATASETS
 from mtlbox.tasks.base import Array
 from mtlbox.visualization import draw_tasks, stack_pictures
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         count = min(max(args.num, 0), len(dataset))
         for index in range(count):
             path = args.out / f'{args.split}_{index}.png'
-            cv2.imwrite(str(path), draw_sample(dataset, index)[..., ::-1])
+            write_png(path, draw_sample(dataset, index))
         print(f'{count} pictures of {dataset!r} in {args.out}')
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f'error: {error}')

@@ -61,7 +61,8 @@ def explain(error: BaseException) -> str:
         message = f'not so: {traceback.extract_tb(error.__traceback__)[-1].line}'
     if isinstance(error, _NAME_THEIR_PLACE):
         return message
-    is_ours = frames_of(error)[-1].f_globals.get('__name__', '').startswith('mtlbox')
+    raiser = frames_of(error)[-1].f_globals.get('__name__', '')
+    is_ours = raiser.startswith('mtlbox') or raiser == '__main__'
     if not (isinstance(error, (ValueError, ImportError)) and is_ours):
         message = f'{type(error).__name__}: {message}' if message else f'{type(error).__name__}.'
     places = places_of(error)

@@ -115,6 +115,8 @@ def _pipeline(cfg: Config, size: Sequence[int] | str | None) -> Compose:
 
 
 def _check(image: Array) -> Array:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'An image must be a path or RGB uint8 (H, W, 3), but is {type(image).__name__}.')
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f'An image must be RGB uint8 (H, W, 3), but is {image.dtype} {image.shape}.')
     return image

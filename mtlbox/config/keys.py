@@ -73,7 +73,7 @@ def check_top_level(
         elif replaces_used(key):
             raise ConfigError(
                 f'{name}: {key!r} has no effect here: the base config has used its value already. Change the keys that '
-                f'it was used for (tools/print_config.py shows them), or give --cfg-options {key}=...'
+                f'it was used for, e.g. model.neck.feature_size of an input size; tools/print_config.py shows them all.'
             )
         elif hits := [hit for hit in nearest(key, RUNNER_KEYS, n=1, cutoff=0.8) if not _by_words(key, hit)]:
             meant = f'Did you mean {hits[0]!r}?'

@@ -3,15 +3,19 @@
 from mtlbox.datasets import transforms
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
+from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.mtan import MTANDataset
+from mtlbox.datasets.nyud import NYUD
 from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.datasets.rooms import RoomsDataset
 from mtlbox.datasets.samplers import DefaultSampler, InfiniteSampler
 
 __all__ = [
+    'NYUD',
     'CityscapesMTAN',
     'DefaultSampler',
     'InfiniteSampler',
+    'ListedDataset',
     'MTANDataset',
     'MultiTaskDataset',
     'NYUv2',

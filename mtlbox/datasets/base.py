@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from mtlbox.datasets.samplers import SampleIndex
@@ -130,6 +133,41 @@ class MultiTaskDataset(BaseDataset):
             'of': self.METAINFO.get('sizes', {}).get(self.split),
             'replica': self._metainfo.get('replica', False),
         }
+
+    def keep_labelled(self, label: Array, name: str, path: str) -> Array | None:
+        """Check the label ``name`` that was read from ``path``; return it, or None where no pixel of it is labelled.
+
+        Raises:
+            ValueError: It is not a legal map of its task; the message names the file.
+        """
+        for key, task in self.tasks.items():
+            if self.label_names.get(key) == name:
+                task.check(label, path)
+                if not task.valid(task.pack(label)[None]).any():
+                    return None
+        return label
+
+    def report_origin(self, title: str, count: int) -> None:
+        """Note in the metainfo whether the folder is a replica; warn where scores do not compare with published ones.
+
+        Args:
+            title: What messages call the data.
+            count: Samples of this split.
+        """
+        replica, published = Path(self.data_root, 'replica.json').is_file(), self.METAINFO['sizes'][self.split]
+        self._metainfo['replica'] = replica
+        if replica:
+            message = (
+                f'{self.data_root} holds rendered rooms in the layout of {title}, not {title}: scores do not compare.'
+            )
+        elif count != published:
+            message = (
+                f'{self!r} has {count} samples, but the full split has {published}: '
+                'scores do not compare with published ones.'
+            )
+        else:
+            return
+        print_log(message, logger='current', level=logging.WARNING)
 
     def _serialize_data(self) -> tuple[Array, Array]:
         self._require_samples(len(self.data_list))  # an empty list cannot be made one block of bytes

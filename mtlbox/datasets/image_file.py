@@ -1,12 +1,15 @@
-"""Reading pictures, and saying which one cannot be read."""
+"""Reading and writing pictures, and saying which one cannot be read or written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mtlbox.datasets.npy import write_whole
 from mtlbox.tasks.base import Array
 
 _DEEP = ('I', 'F')  # modes of 16 and 32 bits, which would be cut off at 255
@@ -21,11 +24,38 @@ def read_image(path: str | Path) -> Array:
         PermissionError: It may not be read.
         ValueError: It is no picture, has more than 8 bits a channel, or is damaged; the message names the file.
     """
+
+    def read(picture: Image.Image) -> Array | None:
+        if picture.mode.startswith(_DEEP):
+            return None
+        return np.asarray(ImageOps.exif_transpose(picture).convert('RGB'))
+
+    return _read(path, read, '8 bits a channel are')
+
+
+def read_map(path: str | Path) -> Array:
+    """Return a picture of one channel as uint8 ``(H, W)``; one with a palette, as of classes, by its numbers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PermissionError: It may not be read.
+        ValueError: It is no picture, has colours or more than 8 bits, or is damaged; the message names the file.
+    """
+    return _read(path, lambda x: np.asarray(x) if x.mode in ('L', 'P') else None, 'one channel of 8 bits is')
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Return (H, W) by the head of a picture, without reading it."""
+    with Image.open(path) as picture:
+        return picture.height, picture.width
+
+
+def _read(path: str | Path, read: Callable[[Image.Image], Array | None], expected: str) -> Array:
+    """Return what ``read`` makes of the opened picture; None is refused."""
     try:
         with Image.open(path) as picture:
             mode = picture.mode
-            if not mode.startswith(_DEEP):
-                return np.asarray(ImageOps.exif_transpose(picture).convert('RGB'))
+            array = read(picture)
     except FileNotFoundError:
         raise FileNotFoundError(f'There is no image {path}.') from None
     except (PermissionError, IsADirectoryError):
@@ -35,4 +65,19 @@ def read_image(path: str | Path) -> Array:
         raise ValueError(f'{path} {what}.') from None
     except Exception as error:  # damaged bytes end in any exception
         raise ValueError(f'{path} is damaged and cannot be read as a picture: {error}.') from None
-    raise ValueError(f'{path} has pixels of the mode {mode!r}, but 8 bits a channel are expected.')
+    if array is None:
+        raise ValueError(f'{path} has pixels of the mode {mode!r}, but {expected} expected.')
+    return array
+
+
+def write_png(path: str | Path, picture: Array) -> None:
+    """Write a picture, RGB ``(H, W, 3)`` or ``(H, W)`` of uint8 or uint16; the file is whole or not there.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: The array is no picture.
+    """
+    done, encoded = cv2.imencode('.png', picture[..., ::-1] if picture.ndim == 3 else picture)
+    if not done:
+        raise ValueError(f'{path} cannot be written: {picture.dtype} {picture.shape} is no picture.')
+    write_whole(path, lambda file: file.write(encoded.tobytes()))

@@ -12,21 +12,18 @@ files, and every message about them, is done here.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.messages import free_folder, some
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
-
-_LISTED = 5  # damaged files that a message names
 
 
 def decode_image(stored: Array, path: str) -> Array:
@@ -147,7 +144,7 @@ class MTANDataset(MultiTaskDataset):
         self._find_missing(folder, indices, files)
         if self.check:
             self._find_damaged(indices, files)
-        self._report_origin(len(indices))
+        self.report_origin(self.TITLE, len(indices))
         names = _read_names(folder / 'names.json')
         return [
             {
@@ -165,13 +162,7 @@ class MTANDataset(MultiTaskDataset):
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the map of the label ``name``, or None where no pixel of it is labelled."""
         path = info['label_paths'][name]
-        label = self.MAPS[name].decode(npy.load(path), path)
-        for key, task in self.tasks.items():
-            if self.label_names.get(key) == name:
-                task.check(label, path)  # here, for the message to name the file
-                if not task.valid(task.pack(label)[None]).any():
-                    return None
-        return label
+        return self.keep_labelled(self.MAPS[name].decode(npy.load(path), path), name, path)
 
     def _label_set(self) -> list[str]:
         return [name for name in self.MAPS if name in self.label_names.values()]
@@ -201,7 +192,7 @@ class MTANDataset(MultiTaskDataset):
         if missing:
             present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())
             raise FileNotFoundError(
-                f'Missing: {_some(missing)}. Each index must be in every folder; '
+                f'Missing: {some(missing)}. Each index must be in every folder; '
                 f'{folder} has these numbers of files: {present}.\n{self._help()}'
             )
 
@@ -224,23 +215,7 @@ class MTANDataset(MultiTaskDataset):
                     )
                 size = size or shape[:2]
         if damaged:
-            raise ValueError(f'{_some(damaged)}.\n{self._help()}')
-
-    def _report_origin(self, count: int) -> None:
-        self._metainfo['replica'] = Path(self.data_root, 'replica.json').is_file()
-        if self._metainfo['replica']:
-            message = (
-                f'{self.data_root} holds rendered rooms in the layout of {self.TITLE}, not {self.TITLE}: '
-                'scores do not compare.'
-            )
-        elif count != self.METAINFO['sizes'][self.split]:
-            message = (
-                f'{Path(self.data_root, self.split)} has {count} samples, but the full split has '
-                f'{self.METAINFO["sizes"][self.split]}: scores do not compare with published ones.'
-            )
-        else:
-            return
-        print_log(message, logger='current', level=logging.WARNING)
+            raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
     def _help(self) -> str:
         needed = '; '.join(f'{modality.folder} {modality.describe()}' for modality in self._modalities())
@@ -251,20 +226,8 @@ class MTANDataset(MultiTaskDataset):
             f'with these folders: {needed}.\n'
             f'To get it: {self.ORIGIN.format(root=self.data_root)}\n'
             'To try everything without it, on rendered rooms: '
-            f'python tools/data.py replica {self.LAYOUT} {_free(self.data_root)}'
+            f'python tools/data.py replica {self.LAYOUT} {free_folder(self.data_root)}'
         )
-
-
-def _free(root: str) -> str:
-    """Return a folder that a replica may be written to: ``root`` itself where it is free or a replica was begun."""
-    path = Path(root)
-    usable = not path.exists() or (path / 'replica.json').is_file() or (path.is_dir() and not any(path.iterdir()))
-    return root if usable else f'{root.rstrip("/")}_replica'
-
-
-def _some(items: list[str]) -> str:
-    more = f' and {len(items) - _LISTED} more' if len(items) > _LISTED else ''
-    return ', '.join(items[:_LISTED]) + more
 
 
 def _read_names(path: Path) -> dict[str, str]:

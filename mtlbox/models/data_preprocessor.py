@@ -24,6 +24,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         mean: Subtracted from RGB in 0..255.
         std: Divides what remains.
         size_divisor: Batches are padded at the bottom and right to a multiple of this.
+        min_size: (H, W) that batches are padded to at least.
         channels_last: Lay the images out as NHWC, which is faster on recent GPUs and CPUs.
     """
 
@@ -34,10 +35,12 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         mean: Sequence[float] = (123.675, 116.28, 103.53),
         std: Sequence[float] = (58.395, 57.12, 57.375),
         size_divisor: int = 1,
+        min_size: Sequence[int] = (1, 1),
         channels_last: bool = False,
     ) -> None:
         super().__init__()
         self.tasks, self.size_divisor, self.channels_last = dict(tasks), size_divisor, channels_last
+        self.min_size = (int(min_size[0]), int(min_size[1]))
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
 
@@ -61,8 +64,8 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         data = self.cast_data(data)
         images = list(data['inputs'])
         samples: list[MTLDataSample] | None = data.get('data_samples')
-        height = max(image.shape[-2] for image in images)
-        width = max(image.shape[-1] for image in images)
+        height = max(self.min_size[0], *(image.shape[-2] for image in images))
+        width = max(self.min_size[1], *(image.shape[-1] for image in images))
         height, width = (-(-side // self.size_divisor) * self.size_divisor for side in (height, width))
         batch = torch.stack([self._normalise(image, height, width) for image in images])
         if self.channels_last:

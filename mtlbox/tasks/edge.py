@@ -8,6 +8,8 @@ import numpy as np
 from mtlbox.registry import TASKS
 from mtlbox.tasks.base import Array, Task
 
+_LARGEST = np.sqrt(20)  # a corner: of the two derivatives of 0..1 one can be 4 and the other 2 at the same time
+
 
 @TASKS.register_module()
 class Edge(Task):
@@ -38,7 +40,7 @@ class Edge(Task):
         grey = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2GRAY)
         grey = cv2.GaussianBlur(grey, (0, 0), self.sigma)
         across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-        return np.minimum(np.hypot(across, down) / np.float32(4 * np.sqrt(2)), 1)
+        return np.minimum(np.hypot(across, down) / np.float32(_LARGEST), 1)
 
     def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
         """Resample the strengths bilinearly where all four neighbours are known, else ignore the pixel."""

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from mtlbox.apis import CfgOptions, exit_on_user_error
+from mtlbox.apis import CfgOptions, MTLInferencer, exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
 from mtlbox.engine.failures import from_worker
@@ -103,3 +104,18 @@ def test_shapes_that_cannot_be_counted(shape: tuple[str, str], complaint: str, c
     with pytest.raises(SystemExit), exit_on_user_error():
         tool.main([str(ROOMS), '--shape', *shape])
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('image', 'complaint'),
+    [
+        (None, r'must be a path or RGB uint8 \(H, W, 3\), but is NoneType'),
+        (np.zeros((0, 5, 3), np.uint8), r'must be RGB uint8 \(H, W, 3\), but is uint8 \(0, 5, 3\)'),
+        (np.zeros((4, 5, 3)), r'but is float64 \(4, 5, 3\)'),
+        (np.zeros((4, 5), np.uint8), r'but is uint8 \(4, 5\)'),
+    ],
+)
+def test_what_an_inferencer_takes_for_an_image(image: object, complaint: str) -> None:
+    inferencer = MTLInferencer.__new__(MTLInferencer)
+    with pytest.raises(ValueError, match=complaint):
+        inferencer.predict([image])  # type: ignore[list-item]

@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
             'label_7': np.full((HEIGHT, WIDTH), float(i)),
             'depth': disparity,
         }
-        arrays['label_19'][:, 0] = arrays['label_7'][:, 0] = -1
+        arrays['{split}/label_19'][:, 0] = arrays['{split}/label_7'][:, 0] = -1
         for folder, array in arrays.items():
             path = tmp_path / 'train' / folder / f'{i}.npy'
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,10 +150,10 @@ def test_replica_of_what_is_unknown_or_too_near() -> None:
         'depth': np.float32([[0, 0.1, 8]]),
     }
     arrays = encode_room(room)
-    assert arrays['label_19/{index}'].tolist() == [[-1, 12, 6]]
-    assert arrays['label_7/{index}'].tolist() == [[-1, 5, 6]]
-    np.testing.assert_allclose(arrays['depth/{index}'][..., 0], [[0, 0.49, 0.049]], rtol=1e-5)
-    assert arrays['depth/{index}'].shape == (1, 3, 1)
+    assert arrays['{split}/label_19/{index}'].tolist() == [[-1, 12, 6]]
+    assert arrays['{split}/label_7/{index}'].tolist() == [[-1, 5, 6]]
+    np.testing.assert_allclose(arrays['{split}/depth/{index}'][..., 0], [[0, 0.49, 0.049]], rtol=1e-5)
+    assert arrays['{split}/depth/{index}'].shape == (1, 3, 1)
 
 
 # -- the protocol -----------------------------------------------------------------------------------------------------

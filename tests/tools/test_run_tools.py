@@ -179,6 +179,7 @@ def images(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for name, size in (('a.png', (50, 70)), ('b.jpg', (41, 33))):
         cv2.imwrite(str(folder / name), rng.integers(0, 255, (*size, 3), dtype=np.uint8))
+    (folder / '._a.png').write_bytes(b'what macOS leaves beside a picture')
     return folder
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
-from mtlbox.datasets.layouts import mtan_cityscapes, mtan_nyuv2
+from mtlbox.datasets.layouts import mtan_cityscapes, mtan_nyuv2, nyud
+from mtlbox.datasets.layouts.writing import Files
+from mtlbox.datasets.nyud import NYUD
 from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.tasks.base import Array
 
@@ -19,14 +21,16 @@ class Layout:
         title: One line for people.
         counts: Samples per split of the full data set.
         size: (H, W) of its maps.
-        encode_room: Turns a rendered room into ``{path: array}``, where a path is relative to the split's folder,
-            has no suffix, and may hold ``{index}``.
+        encode_room: Turns a rendered room into its files (:data:`~mtlbox.datasets.layouts.writing.Files`), whose paths
+            are relative to the root and may hold ``{split}`` and ``{index}``.
+        lists: Lists of the splits: path, which may hold ``{split}``, and line, which may hold ``{index}`` too.
     """
 
     title: str
     counts: dict[str, int]
     size: tuple[int, int]
-    encode_room: Callable[[Mapping[str, Array]], dict[str, Array]] = field(repr=False)
+    encode_room: Callable[[Mapping[str, Array]], Files] = field(repr=False)
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 LAYOUTS = {
@@ -42,6 +46,16 @@ LAYOUTS = {
         size=CityscapesMTAN.SIZE,
         encode_room=mtan_cityscapes.encode_room,
     ),
+    **{
+        layout.name: Layout(
+            title=f'NYU Depth v2, 40 classes, normals and boundaries, as {layout.title}',
+            counts=NYUD.METAINFO['sizes'],
+            size=nyud.SIZES[layout.name],
+            encode_room=nyud.ENCODERS[layout.name],
+            lists={NYUD.LISTS: nyud.NAME},
+        )
+        for layout in NYUD.LAYOUTS
+    },
 }
 """The layouts by the data set's name in config files."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtlbox.datasets.layouts.writing import Files
 from mtlbox.tasks.base import Array
 
 
@@ -22,3 +23,8 @@ def encode_classes(classes: Array | None, size: tuple[int, int]) -> Array:
 def encode_range(values: Array | None, size: tuple[int, int]) -> Array:
     """Turn depths or disparities ``(H, W)``, or None for a missing label, into float32 ``(H, W, 1)``."""
     return (np.zeros(size) if values is None else values).astype(np.float32)[..., None]
+
+
+def in_split(files: Files) -> Files:
+    """Move files that are relative to the folder of their split below the root."""
+    return {f'{{split}}/{path}': content for path, content in files.items()}

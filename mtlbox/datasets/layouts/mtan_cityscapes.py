@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mtlbox.datasets.cityscapes_mtan import CITYSCAPES_7_CLASSES
-from mtlbox.datasets.layouts.mtan import encode_classes, encode_image, encode_range
+from mtlbox.datasets.layouts.mtan import encode_classes, encode_image, encode_range, in_split
+from mtlbox.datasets.layouts.writing import Files
 from mtlbox.tasks.base import Array
 
 FULL_SCALE = np.float32(0.49)
@@ -15,7 +16,7 @@ FULL_SCALE = np.float32(0.49)
 _NEAREST = np.float32(0.8)  # metres at which it is reached
 
 
-def encode_room(room: Mapping[str, Array]) -> dict[str, Array]:
+def encode_room(room: Mapping[str, Array]) -> Files:
     """Turn a rendered room into the files of the layout.
 
     A room's 13 classes stand for the first 13 of the 19, and, modulo 7, for the categories: every number is legal,
@@ -26,14 +27,14 @@ def encode_room(room: Mapping[str, Array]) -> dict[str, Array]:
         room: As :func:`~mtlbox.datasets.rooms.render_room` gives it.
 
     Returns:
-        ``{path without suffix, relative to the split's folder: array}``.
     """
     classes, size = room['semseg'], room['image'].shape[:2]
     categories = np.where(classes == 255, 255, classes % len(CITYSCAPES_7_CLASSES))
     disparity = FULL_SCALE * np.minimum(_NEAREST / np.maximum(room['depth'], 1e-6), 1)
-    return {
+    files = {
         'image/{index}': encode_image(room['image']),
         'label_19/{index}': encode_classes(classes, size),
         'label_7/{index}': encode_classes(categories, size),
         'depth/{index}': encode_range(np.where(room['depth'] > 0, disparity, 0), size),
     }
+    return in_split(files)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mtlbox.datasets.layouts.mtan import encode_classes, encode_image, encode_range
+from mtlbox.datasets.layouts.mtan import encode_classes, encode_image, encode_range, in_split
+from mtlbox.datasets.layouts.writing import Files
 from mtlbox.tasks.base import Array
 
 
@@ -35,6 +36,6 @@ def encode(
     }
 
 
-def encode_room(room: Mapping[str, Array]) -> dict[str, Array]:
-    """Turn a rendered room into the files of the layout; as :func:`encode`."""
-    return encode(room['image'], room['semseg'], room['depth'], room['normals'])
+def encode_room(room: Mapping[str, Array]) -> Files:
+    """Turn a rendered room into the files of the layout, below the root."""
+    return in_split(encode(room['image'], room['semseg'], room['depth'], room['normals']))

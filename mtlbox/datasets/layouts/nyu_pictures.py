@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from mtlbox.datasets.layouts import mtan_nyuv2
-from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_arrays, write_json
+from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_files, write_json
 from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.tasks import Depth, Normals, SemSeg, Task
@@ -168,7 +168,7 @@ def convert(
 
 def _convert_one(job: _Job) -> bool:
     """Convert one image and its labels; return whether that was still to be done."""
-    if is_written(job.target, job.index, mtan_nyuv2.encode(np.empty((*job.size, 3), dtype=np.uint8))):
+    if is_written(job.target, mtan_nyuv2.encode(np.empty((*job.size, 3), dtype=np.uint8)), index=job.index):
         return False
     path = job.source / 'image' / f'{job.name}.png'
     image = _read(path, channels=3, dtype=np.uint8)
@@ -182,7 +182,7 @@ def _convert_one(job: _Job) -> bool:
             raise ValueError(f'{label_path} is {_size(label)}, but {path} is {_size(image)} (height x width).')
         labels[field] = task.resize(label, job.size)
     arrays = mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
-    write_arrays(job.target, job.index, arrays)
+    write_files(job.target, arrays, index=job.index)
     return True
 
 

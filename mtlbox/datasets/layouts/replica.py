@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mtlbox.datasets.layouts import LAYOUTS
-from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_arrays
+from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_files, write_text
 from mtlbox.datasets.rooms import render_room
 from mtlbox.registry import did_you_mean
 
@@ -67,16 +69,20 @@ def write_replica(
         _Job(dataset, root, split, index, size)
         for split, count in counts.items()
         for index in range(count)
-        if not is_written(root / split, index, example)
+        if not is_written(root, example, split=split, index=index)
     ]
-    needed = len(jobs) * sum(array.nbytes for array in example.values())
+    needed = len(jobs) * sum(content.nbytes for content in example.values() if isinstance(content, np.ndarray))
     free = shutil.disk_usage(root).free
     if needed > free:
         raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')
     run_jobs(_write_room, jobs, workers=workers, description=str(root), quiet=quiet)
+    for path, line in layout.lists.items():
+        for split, count in counts.items():
+            lines = [line.format(split=split, index=index) for index in range(count)]
+            write_text(root / path.format(split=split), ''.join(f'{name}\n' for name in lines))
     return {split: sum(job.split == split for job in jobs) for split in counts}
 
 
 def _write_room(job: _Job) -> None:
-    arrays = LAYOUTS[job.dataset].encode_room(render_room(job.split, job.index, job.size))
-    write_arrays(job.root / job.split, job.index, arrays)
+    files = LAYOUTS[job.dataset].encode_room(render_room(job.split, job.index, job.size))
+    write_files(job.root, files, split=job.split, index=job.index)

@@ -9,10 +9,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
+from scipy.io import savemat
 from tqdm import tqdm
 
 from mtlbox.datasets import npy
-from mtlbox.tasks.base import Array
+from mtlbox.datasets.probe import probe
 
 Job = TypeVar('Job')
 Result = TypeVar('Result')
@@ -61,29 +63,58 @@ def _read_marker(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` to ``path`` whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + '\n')
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.part')
-    temporary.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    temporary.write_text(text, encoding='utf-8')
     os.replace(temporary, path)
 
 
-def write_arrays(folder: Path, index: int, arrays: Mapping[str, Array]) -> None:
-    """Write ``{path: array}``, see :class:`~mtlbox.datasets.layouts.Layout`, below ``folder``."""
-    for path, array in arrays.items():
-        target = folder / f'{path.format(index=index)}.npy'
+Files = Mapping[str, Any]
+"""What a sample is on disk: ``{path: content}``.
+
+A path may hold fields as ``{index}``. Its suffix says what the file is: a NumPy file (also where it has none), a
+picture ``.png`` or ``.jpg`` (RGB where it has three channels), or ``.mat``, whose content is ``{variable: value}``.
+"""
+
+
+def write_files(folder: Path, files: Files, **fields: Any) -> None:
+    """Write each of ``files`` below ``folder``, complete or not at all, with ``fields`` put into their paths."""
+    for path, content in files.items():
+        target = _place(folder, path, fields)
         target.parent.mkdir(parents=True, exist_ok=True)
-        npy.save(target, array)
+        if target.suffix == '.npy':
+            npy.save(target, content)
+        elif target.suffix == '.mat':
+            npy.write_whole(target, lambda file, content=content: savemat(file, content, do_compression=True))
+        else:
+            picture = content[..., ::-1] if content.ndim == 3 else content
+            options = [cv2.IMWRITE_JPEG_QUALITY, 95] if target.suffix == '.jpg' else []
+            encoded = cv2.imencode(target.suffix, picture, options)[1].tobytes()
+            npy.write_whole(target, lambda file, encoded=encoded: file.write(encoded))
 
 
-def is_written(folder: Path, index: int, arrays: Mapping[str, Array]) -> bool:
-    """Return whether files of the shapes and types of ``arrays`` are there, complete, for ``index``."""
-    for path, array in arrays.items():
+def is_written(folder: Path, files: Files, **fields: Any) -> bool:
+    """Return whether all of ``files`` are there and complete; NumPy files also by the shapes and types given."""
+    for path, content in files.items():
+        target = _place(folder, path, fields)
         try:
-            header = npy.read_header(folder / f'{path.format(index=index)}.npy')
+            if target.suffix != '.npy':
+                probe(target)
+            elif npy.read_header(target) != (content.shape, content.dtype):
+                return False
         except (FileNotFoundError, ValueError):
             return False
-        if header != (array.shape, array.dtype):
-            return False
     return True
+
+
+def _place(folder: Path, path: str, fields: Mapping[str, Any]) -> Path:
+    target = folder / path.format(**fields)
+    return target if target.suffix else target.with_suffix('.npy')
 
 
 def available_cores() -> int:

@@ -80,6 +80,8 @@ class RandomCrop(BaseTransform):
 
     Args:
         size: (H, W) of the window.
+        pad: Whether what is smaller is padded; else it stays smaller, and ``min_size`` of the data preprocessor pads
+            the batch after the image was normalised, which no change of colours reaches (ATRC).
         fill: RGB that the image is padded with; the maps are padded with their tasks' ignore values.
         cat_max: The window is drawn again, at most ten times, while one class fills more than this share of
             the labelled pixels of ``cat_task``.
@@ -90,25 +92,28 @@ class RandomCrop(BaseTransform):
         self,
         *,
         size: Sequence[int],
+        pad: bool = True,
         fill: Sequence[float] = (0, 0, 0),
         cat_max: float = 1.0,
         cat_task: str | None = None,
     ) -> None:
         if cat_max < 1 and cat_task is None:
             raise ValueError('cat_max needs cat_task: the key of the task whose classes it looks at.')
-        self.size = (int(size[0]), int(size[1]))
+        self.size, self.pad = (int(size[0]), int(size[1])), pad
         self.fill, self.cat_max, self.cat_task = tuple(fill), cat_max, cat_task
 
     def transform(self, sample: Sample) -> Sample:
         """Pad where needed, draw a window and cut it."""
-        height, width = (max(a, b) for a, b in zip(self.size, sample['img'].shape[:2]))
-        sample = move(sample, lambda x: self._pad(x, height, width), lambda task, gt: task.pad(gt, (height, width)))
+        height, width = sample['img'].shape[:2]
+        if self.pad:
+            height, width = max(height, self.size[0]), max(width, self.size[1])
+            sample = move(sample, lambda x: self._pad(x, height, width), lambda task, gt: task.pad(gt, (height, width)))
+        h, w = min(height, self.size[0]), min(width, self.size[1])
         for _ in range(10):
-            top = int(sample['rng'].integers(0, height - self.size[0] + 1))
-            left = int(sample['rng'].integers(0, width - self.size[1] + 1))
+            top = int(sample['rng'].integers(0, height - h + 1))
+            left = int(sample['rng'].integers(0, width - w + 1))
             if self._is_mixed(sample, top, left):
                 break
-        h, w = self.size
         return move(
             sample,
             lambda x: np.ascontiguousarray(x[top : top + h, left : left + w]),

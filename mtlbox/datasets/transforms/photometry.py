@@ -14,6 +14,9 @@ from mtlbox.registry import TRANSFORMS
 class PhotometricDistortion(BaseTransform):
     """Change brightness, contrast, saturation and hue at random, each in half of the cases.
 
+    Contrast changes before or after saturation and hue, at random, as in mmsegmentation's transform of this name, whose
+    hue is counted in steps of two degrees.
+
     Args:
         brightness: Largest shift, in 0..255.
         contrast: Largest relative change.
@@ -32,8 +35,10 @@ class PhotometricDistortion(BaseTransform):
         pixels = image.astype(np.float32)
         if rng.random() < 0.5:
             pixels = pixels + np.float32(rng.uniform(-self.brightness, self.brightness))
-        if rng.random() < 0.5:
-            pixels = pixels * np.float32(rng.uniform(1 - self.contrast, 1 + self.contrast))
+        contrast = rng.uniform(1 - self.contrast, 1 + self.contrast) if rng.random() < 0.5 else 1.0
+        early = rng.random() < 0.5
+        if early:
+            pixels = pixels * np.float32(contrast)
         shift_saturation, shift_hue = rng.random(2) < 0.5
         if shift_saturation or shift_hue:
             hsv = cv2.cvtColor(np.clip(pixels, 0, 255) / 255, cv2.COLOR_RGB2HSV)
@@ -43,6 +48,8 @@ class PhotometricDistortion(BaseTransform):
             if shift_hue:
                 hsv[..., 0] = (hsv[..., 0] + np.float32(rng.uniform(-self.hue, self.hue))) % 360
             pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
+        if not early:
+            pixels = pixels * np.float32(contrast)
         pixels = np.clip(pixels, 0, 255)
         sample['img'] = np.round(pixels).astype(np.uint8) if image.dtype == np.uint8 else pixels
         return sample

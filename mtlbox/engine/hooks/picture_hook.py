@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mtlbox.datasets.image_file import write_png
 from mtlbox.registry import HOOKS
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import Task
@@ -21,8 +22,10 @@ from mtlbox.visualization.draw import draw_tasks
 class PictureHook(Hook):
     """Draws input, prediction and truth of all tasks for some images of each validation or test.
 
+    A picture is called like its ``sample_id``, with ``_`` for ``/``.
+
     Args:
-        num_images: How many images, from the first on; all of them if negative.
+        num_images: How many of the first process's images, from the first on; if negative all images, of all processes.
         out_dir: Folder of the pictures; ``pictures`` in the work directory where not given. A validation writes into
             a folder named after its iteration.
     """
@@ -52,16 +55,15 @@ class PictureHook(Hook):
         self._draw(runner, data_batch, outputs or (), 'test')
 
     def _draw(self, runner: Runner, batch: Any, samples: Sequence[MTLDataSample], folder: str) -> None:
-        if not is_main_process():
+        if self.num_images >= 0 and not is_main_process():
             return
         for image, sample in zip(batch['inputs'], samples):
             if 0 <= self.num_images <= self._drawn:
                 return
-            name = f'{Path(str(sample.get("sample_id", self._drawn))).stem}.png'
+            name = str(sample.get('sample_id', self._drawn)).replace('/', '_')
             out = Path(self.out_dir or Path(runner.work_dir, 'pictures', folder))
             out.mkdir(parents=True, exist_ok=True)
-            picture = draw_sample(image, sample, _tasks(runner))
-            cv2.imwrite(str(out / name), picture[..., ::-1])
+            write_png(out / f'{name}.png', draw_sample(image, sample, _tasks(runner)))
             self._drawn += 1
 
 

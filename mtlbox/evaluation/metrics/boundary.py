@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from mmengine.dist import is_main_process
 from scipy.io import savemat
 
+from mtlbox.datasets.image_file import write_png
+from mtlbox.datasets.npy import write_whole
 from mtlbox.evaluation.functional._arrays import to_numpy
 from mtlbox.evaluation.functional.boundary import boundary_counts, boundary_statistic, statistic_scores
 from mtlbox.evaluation.functional.boundary.counts import LEVELS
@@ -131,20 +131,16 @@ class BoundaryMetric(TaskMetric):
                 f'{self.task}: the images {self._dumped[stem]} and {name} would both be written as {stem}.png into '
                 f'{root}'
             )
-        for folder, suffix in (('png', '.png'), ('groundTruth', '.mat')):
-            path = root / folder / f'{stem}{suffix}'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f'.{stem}.{os.getpid()}{suffix}')
-            if folder == 'png':
-                picture = np.round(np.clip(pred[0], 0, 1) * LEVELS).astype(np.uint8)
-                if not cv2.imwrite(str(part), picture):
-                    raise OSError(f'{part} could not be written')
-            else:
-                annotators = np.empty((1, len(target)), dtype=object)
-                for index, one in enumerate(target):
-                    annotators[0, index] = {'Boundaries': (one == 1).astype(np.uint8)}
-                savemat(part, {'groundTruth': annotators}, do_compression=True)
-            part.replace(path)
+        annotators = np.empty((1, len(target)), dtype=object)
+        for index, one in enumerate(target):
+            annotators[0, index] = {'Boundaries': (one == 1).astype(np.uint8)}
+        for folder in ('png', 'groundTruth'):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        write_png(root / 'png' / f'{stem}.png', np.round(np.clip(pred[0], 0, 1) * LEVELS).astype(np.uint8))
+        write_whole(
+            root / 'groundTruth' / f'{stem}.mat',
+            lambda file: savemat(file, {'groundTruth': annotators}, do_compression=True),
+        )
 
 
 def _statistic(pred: np.ndarray, target: np.ndarray, protocol: str) -> np.ndarray:

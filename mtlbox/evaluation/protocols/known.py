@@ -39,14 +39,12 @@ def _depth(pooling: str, limit: float, what: str, source: str) -> DepthProtocol:
 _PIXEL = (
     'rmse is the square root of the mean squared error over all valid pixels of the data set; absErr and relErr are '
     'means of |error| and |error| / true depth over the same pixels; so are rmse_log (natural logarithms), log10, '
-    'silog '
-    '(100 times the standard deviation of the log errors) and delta1, delta2, delta3 (percentage of pixels whose two '
-    'depths '
-    'differ by a factor below 1.25, 1.25^2, 1.25^3).'
+    'silog (100 times the standard deviation of the log errors) and delta1, delta2, delta3 (percentage of pixels '
+    'whose two depths differ by a factor below 1.25, 1.25^2, 1.25^3).'
 )
 _IMAGE = (
-    'As pixel-pooled, but every score is computed for each image over its valid pixels, then averaged over the images '
-    'that have any.'
+    'As pixel-pooled, but every score is computed for each image over its valid pixels, then averaged over the '
+    'images that have any.'
 )
 _LIMITED = {
     80.0: 'multi-task work on Cityscapes-like outdoor depth',
@@ -93,8 +91,7 @@ def _boundary(
         description=f'As {name}, but within 0.011 of the diagonal, and the ground truth is replaced by the '
         f'boundaries of '
         'the regions in it before it is thinned, which moves it up and left by up to a pixel, as the MATLAB code '
-        'does on '
-        'NYUD.',
+        'does on NYUD.',
         source=f'{source}, on NYUD',
         thresholds=thresholds,
         max_distance=0.011,
@@ -146,12 +143,10 @@ _ALL: tuple[Protocol, ...] = (
     ),
     SaliencyProtocol(
         name='astmt',
-        description='Predictions are cut above 15 thresholds, 0.2, 0.25 .. 0.9. IoU (1 where neither map has a salient '
-        'pixel), precision and recall (0 where there is nothing to divide by) of each image are averaged over the '
-        'images '
-        'at each threshold. mIoU is the largest mean IoU, maxF the largest F, with equal weights, of the mean '
-        'precision '
-        'and the mean recall. Published values near 65 are this mIoU.',
+        description='Predictions are cut above 15 thresholds, 0.2, 0.25 .. 0.9. IoU (1 where neither map has a '
+        'salient pixel), precision and recall (0 where there is nothing to divide by) of each image are averaged '
+        'over the images at each threshold. mIoU is the largest mean IoU, maxF the largest F, with equal weights, of '
+        'the mean precision and the mean recall. Published values near 65 are this mIoU.',
         source="ASTMT, the survey's code and MTFormer",
         thresholds=tuple(n / 100 for n in range(20, 91, 5)),
         strict=True,
@@ -162,10 +157,8 @@ _ALL: tuple[Protocol, ...] = (
     SaliencyProtocol(
         name='atrc',
         description='Predictions are cut at 19 thresholds, 0.05, 0.1 .. 0.95. maxF is the largest F over thresholds, '
-        'with '
-        'beta squared 0.3, of precision and recall from pixel counts over the data set. No mIoU. Published values '
-        'near 84 '
-        'are this maxF or that of invpt.',
+        'with beta squared 0.3, of precision and recall from pixel counts over the data set. No mIoU. Published '
+        'values near 84 are this maxF or that of invpt.',
         source='ATRC, DeMT, TIF and CTAL',
         thresholds=tuple(n / 100 for n in range(5, 96, 5)),
         strict=False,
@@ -176,8 +169,7 @@ _ALL: tuple[Protocol, ...] = (
     SaliencyProtocol(
         name='invpt',
         description='As atrc, but the code applies a sigmoid to what is a probability already, so that the '
-        'thresholds are '
-        'in effect 0 (all is salient), 0.201, 0.406, 0.619 and 0.847; those above cut everything off.',
+        'thresholds are in effect 0 (all is salient), 0.201, 0.406, 0.619 and 0.847; those above cut everything off.',
         source='InvPT, TaskPrompter and the papers that build on their code',
         thresholds=(0.0, *(float(np.log(t / (1 - t))) for t in (0.55, 0.6, 0.65, 0.7))),
         strict=False,
@@ -188,11 +180,9 @@ _ALL: tuple[Protocol, ...] = (
     BoundaryProtocol(
         name='bsds',
         description='Predictions are taken as they are, rounded to 8 bits, cut at 0.01, 0.02 .. 0.99, thinned, and '
-        'matched '
-        "one to one within 0.0075 of the diagonal with each annotator's map. Precision counts the predicted pixels "
-        'that '
-        'any annotator matches, recall sums over annotators. odsF is the largest F of the summed counts, looked for '
-        'between thresholds too.',
+        "matched one to one within 0.0075 of the diagonal with each annotator's map. Precision counts the predicted "
+        'pixels that any annotator matches, recall sums over annotators. odsF is the largest F of the summed counts, '
+        'looked for between thresholds too.',
         source='the BSDS500 benchmark',
         thresholds=_99,
         max_distance=0.0075,
@@ -213,12 +203,9 @@ _ALL: tuple[Protocol, ...] = (
     BoundaryLossProtocol(
         name='ctal-edge-loss',
         description='A validation loss, lower is better: binary cross-entropy of the predicted probability after a '
-        'second '
-        'sigmoid, boundary pixels weighted by the share of the other pixels among those that count, the others by '
-        'the rest '
-        'of 1; mean over the pixels of each image, then over images. The second sigmoid keeps the loss above 0 '
-        'whatever '
-        'is predicted. Weights from each image are our choice, CTAL takes a batch.',
+        'second sigmoid, boundary pixels weighted by the share of the other pixels among those that count, the '
+        'others by the rest of 1; mean over the pixels of each image, then over images. The second sigmoid keeps the '
+        'loss above 0 whatever is predicted. Weights from each image are our choice, CTAL takes a batch.',
         source='CTAL, as the edge score on PASCAL-Context',
         pos_weight=None,
         second_sigmoid=True,
@@ -226,18 +213,16 @@ _ALL: tuple[Protocol, ...] = (
     BoundaryLossProtocol(
         name='ctal-edge-loss/0.95',
         description='As ctal-edge-loss, but with the fixed weights of the training loss, 0.95 and 0.05. No '
-        'prediction gets '
-        "below 0.0347, so CTAL's published values, 0.0210 to 0.0241, are not of this form.",
+        "prediction gets below 0.0347, so CTAL's published values, 0.0210 to 0.0241, are not of this form.",
         source='us, for comparison',
         pos_weight=0.95,
         second_sigmoid=True,
     ),
     EdgeProtocol(
         name='vtagml',
-        description='F1 of edge pixels, those of a strength of at least 0.1 of the largest possible, from pixel counts '
-        'over the data set, without tolerance. The paper says neither threshold, nor tolerance, nor averaging: these '
-        'are '
-        'our choice, and its numbers may be of another definition.',
+        description='F1 of edge pixels, those of a strength of at least 0.1 of the largest possible, from pixel '
+        'counts over the data set, without tolerance. The paper says neither threshold, nor tolerance, nor '
+        'averaging: these are our choice, and its numbers may be of another definition.',
         source='VTAGML, on Taskonomy (F1 alone is stated)',
         threshold=0.1,
     ),

@@ -1,6 +1,6 @@
 """Task heads."""
 
 from mtlbox.models.heads.base import TaskHead
-from mtlbox.models.heads.conv_heads import BottleneckHead, HighResolutionHead, NarrowingHead
+from mtlbox.models.heads.conv_heads import BottleneckHead, FCNHead, HighResolutionHead, NarrowingHead
 
-__all__ = ['BottleneckHead', 'HighResolutionHead', 'NarrowingHead', 'TaskHead']
+__all__ = ['BottleneckHead', 'FCNHead', 'HighResolutionHead', 'NarrowingHead', 'TaskHead']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,6 +94,42 @@ class NarrowingHead(TaskHead):
         x = F.relu(self.narrow(_enlarge(self.enter(features), self.upsample)))
         x = self.predictor(x)
         return F.relu(x) if self.positive else x
+
+
+@HEADS.register_module()
+class FCNHead(TaskHead):
+    """A 3x3 convolution with norm and ReLU, and a 1x1 convolution: ATRC's head, of its STL and MTL baselines.
+
+    The 1x1 convolution starts from N(0, 0.01) and zero bias.
+
+    Args:
+        task: The task; given by the model.
+        losses: The task's losses; given by the model.
+        in_channels: Channels of the features.
+        mid_channels: Channels after the 3x3 convolution; a quarter of ``in_channels`` where not given.
+        norm_cfg: Norm layer.
+        init_cfg: Initialisation as in mmengine.
+    """
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        losses: Sequence[nn.Module],
+        in_channels: int,
+        mid_channels: int | None = None,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        init_cfg = init_cfg or {'type': 'Normal', 'std': 0.01, 'override': {'name': 'predictor'}, 'layer': []}
+        super().__init__(task=task, losses=losses, init_cfg=init_cfg)
+        mid_channels = mid_channels or in_channels // 4
+        self.reduce = ConvModule(in_channels, mid_channels, 3, padding=1, norm_cfg=norm_cfg or {'type': 'BN'})
+        self.predictor = nn.Conv2d(mid_channels, task.channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, C, h, w)`` to ``(B, K, h, w)``."""
+        return self.predictor(self.reduce(features))
 
 
 @HEADS.register_module()

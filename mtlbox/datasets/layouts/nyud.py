@@ -1,0 +1,78 @@
+"""Writing the three layouts of NYUD; what they look like is described where they are read, in :mod:`mtlbox.datasets.nyud`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mtlbox.datasets.layouts.writing import Files
+from mtlbox.datasets.nyud import NYUD_40_CLASSES
+from mtlbox.datasets.rooms import CLASSES
+from mtlbox.tasks.base import Array
+
+NAME = '{split}_{index:04d}'
+"""Name of a replica's sample."""
+SIZES = {'nyud-a': (425, 560), 'nyud-b': (480, 640), 'nyud-c': (425, 560)}
+"""(H, W) of the replicas; that of the first archive is not known."""
+
+_OF_ROOMS = {'furniture': 'cabinet', 'objects': 'other prop', 'tv': 'television'}  # the other names are the same
+_CLASSES = np.full(256, 255, dtype=np.uint8)
+_CLASSES[: len(CLASSES)] = [NYUD_40_CLASSES.index(_OF_ROOMS.get(name, name)) for name in CLASSES]
+
+
+def encode_picture_of_unit(normals: Array) -> Array:
+    """Turn unit vectors into a picture, -1..1 as 0..255; the zero vector becomes grey."""
+    return np.clip(np.rint((normals + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:
+    """Turn a sample into the files of the layout nyud-c.
+
+    Args:
+        image: ``(H, W, 3)`` RGB uint8.
+        semseg: ``(H, W)``, 0..39 and 255.
+        depth: ``(H, W)`` metres, 0 unknown.
+        normals: ``(H, W, 3)``, zero vector unknown.
+        boundary: ``(H, W)``, 0 and 1.
+    """
+    return {
+        f'images/{NAME}.png': image,
+        f'segmentation/{NAME}.png': _stored_classes(semseg),
+        f'depth/{NAME}.npy': depth.astype(np.float32),
+        f'normals/{NAME}.png': encode_picture_of_unit(normals),
+        f'edge/{NAME}.png': (boundary * 255).astype(np.uint8),
+    }
+
+
+def _stored_classes(semseg: Array) -> Array:
+    return np.where(semseg == 255, 0, semseg.astype(np.int16) + 1).astype(np.uint8)
+
+
+def _encode_a(room: Mapping[str, Array]) -> Files:
+    return {
+        f'images/{NAME}.jpg': room['image'],
+        f'segmentation/{NAME}.mat': {'segmentation': _stored_classes(_CLASSES[room['semseg']])},
+        f'depth/{NAME}.mat': {'depth': room['depth'].astype(np.float32)},
+        f'normals/{NAME}.jpg': encode_picture_of_unit(room['normals']),
+        f'edge/{NAME}.png': room['boundary'] * np.uint8(255),
+    }
+
+
+def _encode_b(room: Mapping[str, Array]) -> Files:
+    return {
+        f'images/{NAME}.jpg': room['image'],
+        f'segmentation/{NAME}.png': _stored_classes(_CLASSES[room['semseg']]),
+        f'depth/{NAME}.npy': room['depth'].astype(np.float32),
+        f'normals/{NAME}.npy': room['normals'].astype(np.float32),
+        f'edge/{NAME}.npy': room['boundary'].astype(np.float32),
+    }
+
+
+def _encode_c(room: Mapping[str, Array]) -> Files:
+    maps = {name: room[name] for name in ('image', 'depth', 'normals', 'boundary')}
+    return encode(semseg=_CLASSES[room['semseg']], **maps)
+
+
+ENCODERS = {'nyud-a': _encode_a, 'nyud-b': _encode_b, 'nyud-c': _encode_c}
+"""By layout: turns a rendered room into its files."""

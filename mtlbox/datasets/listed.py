@@ -1,0 +1,304 @@
+"""The base of data sets whose splits are lists of names, and which lie on disk in one of several layouts.
+
+::
+
+    {list of a split}               one name per line
+    {folder}/{name}{suffix}         one file per name and kind
+
+Archives of one data set, even of one file name, differ in the suffixes and in what the files hold. A data set describes
+each as a :class:`FileLayout`; which one a folder holds is seen from the files in it, and everything after that
+(what is missing, what is damaged, what to do about it) is done here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from mmengine.logging import print_log
+
+from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.image_file import picture_size, read_image
+from mtlbox.datasets.messages import free_folder, some
+from mtlbox.datasets.probe import probe
+from mtlbox.registry import did_you_mean
+from mtlbox.tasks import Task
+from mtlbox.tasks.base import Array
+
+
+class Source(NamedTuple):
+    """Files of one kind, ``{folder}/{name}{suffix}``.
+
+    Attributes:
+        suffix: With the dot.
+        folders: Where they are; of several, the first that has the name.
+    """
+
+    suffix: str
+    folders: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ' or '.join(f'{folder}/*{self.suffix}' for folder in self.folders)
+
+
+class MapFiles(NamedTuple):
+    """How one kind of label is stored.
+
+    Attributes:
+        read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the file.
+        sources: The files that it is read from.
+    """
+
+    read: Callable[..., Array]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """One archive of a data set.
+
+    Attributes:
+        name: Its name in ``tools/data.py`` and in the metainfo.
+        title: What it is, for people.
+        images: The pictures.
+        maps: The labels by name.
+        resample: Whether maps of another size than their picture are brought to its size, as the archive's own code
+            does; else that is an error.
+    """
+
+    name: str
+    title: str
+    images: Source
+    maps: Mapping[str, MapFiles]
+    resample: bool = False
+
+    def sources(self) -> list[Source]:
+        """Return all kinds of files, each once."""
+        return list(dict.fromkeys([self.images, *(source for files in self.maps.values() for source in files.sources)]))
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.title}): {", ".join(map(str, self.sources()))}'
+
+
+class ListedDataset(MultiTaskDataset):
+    """The base of data sets with lists of names and one or more layouts.
+
+    Only the labels that the tasks read need to be on disk. A map without any labelled pixel counts as a missing label.
+    ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
+    written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
+
+    Args:
+        data_root: Folder of the data.
+        split: One of ``METAINFO['sizes']``.
+        tasks: The model's tasks by key, built or as configs.
+        layout: Name of the layout, where the folder holds files of several; by default it is recognised.
+        check: Look at the head and the end of every file first, so that damage is found before training starts.
+        base: As in :class:`~mtlbox.datasets.base.MultiTaskDataset`.
+
+    Raises:
+        FileNotFoundError: The folder, the list of the split or a file is missing.
+        ValueError: The layout cannot be told, a file is damaged, the split or the layout is unknown or the split is
+            empty, or a task has another number of classes than the labels.
+    """
+
+    LAYOUTS: ClassVar[tuple[FileLayout, ...]]
+    """The archives that are known."""
+    LISTS: ClassVar[str]
+    """Path of the list of a split."""
+    TITLE: ClassVar[str]
+    """What messages call the data."""
+    ORIGIN: ClassVar[str]
+    """What to fetch and where it is offered, for the messages."""
+
+    def __init__(
+        self,
+        *,
+        data_root: str,
+        split: str,
+        tasks: Mapping[str, Task | Mapping],
+        layout: str | None = None,
+        check: bool = True,
+        **base: Any,
+    ) -> None:
+        if split not in self.METAINFO['sizes']:
+            raise ValueError(
+                f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, self.METAINFO["sizes"])}'
+            )
+        known = [one.name for one in self.LAYOUTS]
+        if layout is not None and layout not in known:
+            raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
+        self.check, self._wanted, self._resampled = check, layout, False
+        super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
+
+    def load_data_list(self) -> list[dict]:
+        """Return the samples in the order of the list, after all files were looked at."""
+        names = self.read_names()
+        self.layout = self.recognise(Path(self.data_root), self._wanted)
+        self._metainfo['layout'] = self.layout.name
+        print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
+        samples, missing = [], []
+        labels = {name: files for name, files in self.layout.maps.items() if name in self.label_names.values()}
+        folders: dict[str, set[str]] = {}
+        for name in names:
+            image = self._find(name, self.layout.images, folders, missing)
+            maps = {
+                key: [self._find(name, s, folders, missing) for s in files.sources] for key, files in labels.items()
+            }
+            samples.append(
+                {
+                    'sample_id': name,
+                    'img_path': image,
+                    'label_paths': {key: paths[0] for key, paths in maps.items()},
+                    'label_files': maps,
+                }
+            )
+        if missing:
+            raise FileNotFoundError(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
+        if self.check:
+            self._find_damaged(samples)
+        self.report_origin(self.TITLE, len(samples))
+        return samples
+
+    def load_image(self, info: dict) -> Array:
+        """Return the picture, RGB uint8 ``(H, W, 3)``."""
+        return read_image(info['img_path'])
+
+    def load_label(self, info: dict, name: str) -> Array | None:
+        """Return the map of the label ``name``, or None where no pixel of it is labelled."""
+        label = self.layout.maps[name].read(*info['label_files'][name])
+        if self.layout.resample and label.shape[:2] != (size := picture_size(info['img_path'])):
+            if not self._resampled:
+                self._resampled = True
+                print_log(
+                    f'{info["label_paths"][name]} is {label.shape[0]}x{label.shape[1]}, its picture '
+                    f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+            task = next(task for key, task in self.tasks.items() if self.label_names.get(key) == name)
+            label = task.resize(label, size)
+        return self.keep_labelled(label, name, info['label_paths'][name])
+
+    def read_names(self) -> list[str]:
+        """Return the names of the split.
+
+        Raises:
+            FileNotFoundError: There is no list.
+            ValueError: It is empty or names something twice.
+        """
+        path = Path(self.data_root, self.LISTS.format(split=self.split))
+        if not path.is_file():
+            raise FileNotFoundError(f'There is no file {path}, the list of the split.{self._nested()}\n{self._help()}')
+        try:
+            names = path.read_text(encoding='utf-8').split()
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{path} is no list of names: {error}.') from None
+        if not names:
+            raise ValueError(f'{path} is empty: a name per line is expected.')
+        if len(set(names)) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f'{path} names {some(twice)} twice.')
+        return names
+
+    @classmethod
+    def recognise(cls, root: Path, name: str | None = None) -> FileLayout:
+        """Return the layout that ``root`` holds, by the suffixes of the files in its folders.
+
+        A layout fits if its pictures are there and no folder that it names holds only other kinds of files.
+
+        Args:
+            root: Folder of the data.
+            name: Name of the layout, where it is known.
+
+        Raises:
+            ValueError: No layout fits, or several do.
+        """
+        if name is not None:
+            return next(layout for layout in cls.LAYOUTS if layout.name == name)
+        found = {
+            folder: _suffixes(root / folder)
+            for layout in cls.LAYOUTS
+            for source in layout.sources()
+            for folder in source.folders
+        }
+        fitting = [layout for layout in cls.LAYOUTS if _fits(layout, found)]
+        if len(fitting) == 1:
+            return fitting[0]
+        seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in found.items())
+        known = '\n'.join(f'  {layout}' for layout in cls.LAYOUTS)
+        state = 'fits none of the known layouts' if not fitting else 'fits several layouts'
+        advice = '' if not fitting else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
+        raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
+
+    def _find(self, name: str, source: Source, folders: dict[str, set[str]], missing: list[str]) -> str:
+        """Return the path of a file; one that is not there is added to ``missing``."""
+        file = name + source.suffix
+        for folder in source.folders:
+            if folder not in folders:
+                path = Path(self.data_root, folder)
+                folders[folder] = set(os.listdir(path)) if path.is_dir() else set()
+            if file in folders[folder]:
+                return os.path.join(self.data_root, folder, file)
+        missing.append(' or '.join(os.path.join(self.data_root, folder, file) for folder in source.folders))
+        return missing[-1]
+
+    def _find_damaged(self, samples: list[dict]) -> None:
+        damaged = []
+        for sample in samples:
+            sizes = {}
+            for path in dict.fromkeys(_paths(sample)):
+                try:
+                    sizes[path] = probe(path)
+                except ValueError as error:
+                    damaged.append(str(error).rstrip('.'))
+            known = {path: size for path, size in sizes.items() if size is not None}
+            first = next(iter(known), '')
+            if not self.layout.resample:
+                damaged += [
+                    f'{path} is {size[0]}x{size[1]}, but {first} is {known[first][0]}x{known[first][1]} (height x width)'
+                    for path, size in known.items()
+                    if size != known[first]
+                ]
+        if damaged:
+            raise ValueError(f'{some(damaged)}.\n{self._help()}')
+
+    def _nested(self) -> str:
+        root, part = Path(self.data_root), self.LISTS.format(split=self.split)
+        nested = sorted(str(child) for child in root.iterdir() if (child / part).is_file()) if root.is_dir() else []
+        return f' Is data_root={nested[0]!r} meant?' if nested else ''
+
+    def _help(self) -> str:
+        known = '\n'.join(f'  {layout}' for layout in self.LAYOUTS)
+        counts = ', '.join(f'{split} {n}' for split, n in self.METAINFO['sizes'].items())
+        return (
+            f'Expected is {self.TITLE} ({counts}) with the lists {self.LISTS} and files of one of these layouts:\n{known}\n'
+            f'To get it: {self.ORIGIN}\n'
+            'To try everything without it, on rendered rooms: '
+            f'python tools/data.py replica {self.LAYOUTS[-1].name} {free_folder(self.data_root)}'
+        )
+
+
+def _paths(sample: Mapping[str, Any]) -> Iterator[str]:
+    yield sample['img_path']
+    for paths in sample['label_files'].values():
+        yield from paths
+
+
+def _suffixes(folder: Path) -> set[str]:
+    """Return the suffixes of the files in ``folder``; none where there is no such folder."""
+    return {Path(name).suffix for name in os.listdir(folder)} - {''} if folder.is_dir() else set()
+
+
+def _fits(layout: FileLayout, found: Mapping[str, set[str]]) -> bool:
+    """Return whether the pictures are there and no folder has only files of other suffixes."""
+    for source in layout.sources():
+        kinds = [found[folder] for folder in source.folders if found[folder]]
+        if kinds and not any(source.suffix in suffixes for suffixes in kinds):
+            return False
+        if not kinds and source is layout.images:
+            return False
+    return True

@@ -1,0 +1,38 @@
+"""MATLAB files (version 5), read with errors that name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scipy.io import loadmat
+
+
+def read_mat(path: str | Path, name: str, *, structs: bool = False) -> Any:
+    """Return the variable ``name`` of a MATLAB file.
+
+    Args:
+        path: The file.
+        name: The variable.
+        structs: Whether structs are returned as objects with attributes, arrays of one element as that element and
+            arrays of structs as 1-dimensional arrays; else arrays keep the shape that MATLAB gave them.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no MATLAB file of version 5, is damaged, or lacks ``name``; the message names the file.
+    """
+    try:
+        table = loadmat(str(path), variable_names=[name], squeeze_me=structs, struct_as_record=not structs)
+    except OSError:
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            raise ValueError(f'{path} is empty (0 bytes).') from None
+        raise
+    except NotImplementedError:
+        raise ValueError(f'{path} is a MATLAB file of version 7.3 (HDF5), but one of version 5 is expected.') from None
+    except MemoryError:
+        raise ValueError(f'{path} is damaged: it gives sizes that do not fit into memory.') from None
+    except Exception as error:  # damaged bytes end in any exception
+        raise ValueError(f'{path} is damaged and cannot be read as a MATLAB file: {error}.') from None
+    if name not in table:
+        raise ValueError(f'{path} does not hold {name!r}; it may be another kind of file, or damaged.')
+    return table[name]

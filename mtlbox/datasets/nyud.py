@@ -1,0 +1,182 @@
+"""NYU Depth v2 with 40 classes, boundaries, depth and normals (NYUD), in the three archives that circulate.
+
+795 images to train and 654 to validate on, named in ``gt_sets/{train,val}.txt``; one file per name and folder:
+
+==========  ==================  ==================  ==================
+            nyud-a              nyud-b              nyud-c
+==========  ==================  ==================  ==================
+from        ASTMT               the survey          ATRC
+archive     ``NYUD_MT.tgz``     ``NYUD_MT.tgz``     ``NYUDv2.tar.gz``
+images      .jpg                .jpg                .png
+segmentation  .mat, ``segmentation``  .png          .png
+edge        .png, 0 and 255     .npy, 0 and 1       .png, 0 and 255
+normals     .jpg, 2x/255 - 1    .npy                .png, 2x/255 - 1
+depth       .mat, ``depth``     .npy                .npy
+size                            480x640             425x560
+==========  ==================  ==================  ==================
+
+Classes are stored as 1..40 with 0 for what has none, and become 0..39 and 255. Depths are metres, 0 is unknown. Normals
+are brought to unit length; vectors shorter than 0.5, as (127, 127, 127) of the pictures decodes to, are unknown. x comes
+first in them, which is all that mirroring needs; whether the other two axes are this project's (y down, z forward) is
+not verified. The first two archives have one name; ATRC's code today reads the second with the third's crop size.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mtlbox.datasets import npy
+from mtlbox.datasets.image_file import read_image, read_map
+from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
+from mtlbox.datasets.mat import read_mat
+from mtlbox.datasets.mtan import require_floats
+from mtlbox.registry import DATASETS
+from mtlbox.tasks.base import Array
+
+NYUD_40_CLASSES = (
+    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter',
+    'blinds', 'desk', 'shelves', 'curtain', 'dresser', 'pillow', 'mirror', 'floor mat', 'clothes', 'ceiling', 'books',
+    'refrigerator', 'television', 'paper', 'towel', 'shower curtain', 'box', 'whiteboard', 'person', 'night stand',
+    'toilet', 'sink', 'lamp', 'bathtub', 'bag', 'other structure', 'other furniture', 'other prop',
+)  # fmt: skip
+"""Names of the classes 0..39, in the order of the official 40-class mapping."""
+
+_UNKNOWN = 0.5  # length below which a decoded normal stands for none
+_FARTHEST = 50  # metres that no depth of a room exceeds
+
+
+def _classes(stored: Array, path: str) -> Array:
+    """Return 0..39 and 255 of 1..40 and 0."""
+    if stored.ndim != 2:
+        raise ValueError(f'{path}: classes (H, W) are expected, but the shape is {stored.shape}.')
+    if stored.dtype.kind not in 'iuf' or not (np.rint(stored) == stored).all():
+        raise ValueError(f'{path}: classes must be whole numbers, but it holds others, of type {stored.dtype}.')
+    wrong = np.unique(stored[(stored < 0) | (stored > len(NYUD_40_CLASSES))])
+    if wrong.size:
+        hint = ' Are classes counted from 0 here, as after reading?' if 255 in wrong else ''
+        raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but 1..40 and 0 (no class) are expected.{hint}')
+    return np.where(stored == 0, 255, stored.astype(np.int16) - 1).astype(np.uint8)
+
+
+def _classes_of_picture(path: str) -> Array:
+    return _classes(read_map(path), path)
+
+
+def _classes_of_mat(path: str) -> Array:
+    return _classes(read_mat(path, 'segmentation'), path)
+
+
+def binary_of_picture(path: str) -> Array:
+    """Return 0 and 1 of a picture of 0 and 255; what lies between is rounded."""
+    stored = read_map(path)
+    if stored.max() == 1:
+        raise ValueError(f'{path}: 0 and 255 are expected, but the largest value is 1.')
+    return (stored > 127).astype(np.uint8)
+
+
+def _binary_of_array(path: str) -> Array:
+    stored = npy.load(path)
+    stored = stored.reshape(stored.shape[:2]) if stored.ndim == 3 and stored.shape[2] == 1 else stored
+    return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
+
+
+def _unit(normals: Array) -> Array:
+    """Return vectors of unit length, and zero where they are too short to mean anything."""
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.where(length >= _UNKNOWN, normals / np.maximum(length, _UNKNOWN), 0).astype(np.float32)
+
+
+def normals_of_picture(path: str) -> Array:
+    """Return unit vectors of a picture that holds -1..1 as 0..255; grey is unknown."""
+    return _unit(read_image(path).astype(np.float32) * np.float32(2 / 255) - 1)
+
+
+def _normals_of_array(path: str) -> Array:
+    stored = npy.load(path)
+    require_floats(stored, path, 'unit vectors')
+    if stored.ndim != 3 or stored.shape[2] != 3:
+        raise ValueError(f'{path}: vectors (H, W, 3) are expected, but the shape is {stored.shape}.')
+    largest = np.abs(stored).max()
+    if not largest <= 1.02:  # NaN as well
+        raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
+    return _unit(stored.astype(np.float32))
+
+
+def _depth(stored: Array, path: str) -> Array:
+    require_floats(stored, path, 'depths in metres')
+    depth = stored.reshape(stored.shape[:2]) if stored.ndim == 3 and stored.shape[2] == 1 else stored
+    if depth.max() > _FARTHEST:
+        raise ValueError(f'{path}: depths in metres are expected, but the largest is {depth.max():g}: other units?')
+    return depth.astype(np.float32)
+
+
+def _depth_of_array(path: str) -> Array:
+    return _depth(npy.load(path), path)
+
+
+def _depth_of_mat(path: str) -> Array:
+    return _depth(read_mat(path, 'depth'), path)
+
+
+def _source(folder: str, suffix: str) -> tuple[Source]:
+    return (Source(suffix, (folder,)),)
+
+
+@DATASETS.register_module()
+class NYUD(ListedDataset):
+    """NYU Depth v2 with 40 classes, depth, normals and boundaries, from any of three archives.
+
+    What it takes and raises is as in :class:`~mtlbox.datasets.listed.ListedDataset`; ``layout`` is ``'nyud-a'``,
+    ``'nyud-b'`` or ``'nyud-c'``.
+    """
+
+    TITLE = 'NYUD'
+    LISTS = 'gt_sets/{split}.txt'
+    LAYOUTS = (
+        FileLayout(
+            name='nyud-a',
+            title="ASTMT's NYUD_MT.tgz",
+            images=Source('.jpg', ('images',)),
+            maps={
+                'semseg': MapFiles(_classes_of_mat, _source('segmentation', '.mat')),
+                'depth': MapFiles(_depth_of_mat, _source('depth', '.mat')),
+                'normals': MapFiles(normals_of_picture, _source('normals', '.jpg')),
+                'boundary': MapFiles(binary_of_picture, _source('edge', '.png')),
+            },
+            resample=True,
+        ),
+        FileLayout(
+            name='nyud-b',
+            title="the survey's NYUD_MT.tgz, 480x640",
+            images=Source('.jpg', ('images',)),
+            maps={
+                'semseg': MapFiles(_classes_of_picture, _source('segmentation', '.png')),
+                'depth': MapFiles(_depth_of_array, _source('depth', '.npy')),
+                'normals': MapFiles(_normals_of_array, _source('normals', '.npy')),
+                'boundary': MapFiles(_binary_of_array, _source('edge', '.npy')),
+            },
+            resample=True,
+        ),
+        FileLayout(
+            name='nyud-c',
+            title="ATRC's NYUDv2.tar.gz, 425x560",
+            images=Source('.png', ('images',)),
+            maps={
+                'semseg': MapFiles(_classes_of_picture, _source('segmentation', '.png')),
+                'depth': MapFiles(_depth_of_array, _source('depth', '.npy')),
+                'normals': MapFiles(normals_of_picture, _source('normals', '.png')),
+                'boundary': MapFiles(binary_of_picture, _source('edge', '.png')),
+            },
+        ),
+    )
+    METAINFO: ClassVar[dict] = {
+        'labels': ('semseg', 'depth', 'normals', 'boundary'),
+        'classes': {'semseg': NYUD_40_CLASSES},
+        'sizes': {'train': 795, 'val': 654},
+    }
+    ORIGIN = (
+        'NYUDv2.tar.gz, which the README of brdav/atrc on GitHub offers (and those of InvPT and its successors), '
+        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch.'
+    )
