@@ -24,17 +24,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
+from mtlbox.apis.complexity import build_for_counting
 from mtlbox.apis.tables import markdown_table
 from mtlbox.config import config_hash, load_config
 from mtlbox.datasets.layouts.writing import claim
 from mtlbox.engine.checkpoint import replace_file
 from mtlbox.evaluation import MTLEvaluator
 from mtlbox.evaluation.functional import delta_m
-from mtlbox.registry import EVALUATORS, MODELS
+from mtlbox.registry import EVALUATORS
 
 ROOT = Path(__file__).parents[1]
 METHODS = ('stl', 'mtl', 'pad_net', 'pap_net', 'concat', 'ctal', 'mti_net', 'ctal-ms')
@@ -131,8 +131,7 @@ def read_method(path: Path, iters: int | None, options: Sequence[str]) -> Method
         length = iters * cfg.train_dataloader.batch_size
         options += [f'train_dataloader.dataset.length={length}', 'train_cfg.max_epochs=1']
         cfg = load_config(path, parsed(options), purpose='train')
-    with torch.device('meta'):
-        params = sum(parameter.numel() for parameter in MODELS.build(cfg.model).parameters())
+    params = sum(parameter.numel() for parameter in build_for_counting(cfg.model).parameters())
     return Method(path, options, cfg, params)
 
 

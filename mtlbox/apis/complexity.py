@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtlbox.compat import flop_formulas
+from mtlbox.registry import MODELS
 
 WHAT_IS_COUNTED = (
     'MACs are those of convolutions and matrix products, in one forward pass in evaluation mode; all else counts 0. '
@@ -245,6 +246,21 @@ class _Counter(TorchDispatchMode):
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def build_for_counting(config: dict[str, Any]) -> nn.Module:
+    """Build the model of ``config`` on the device ``meta``, without memory for its weights.
+
+    A model that reads numbers back while it is built (mmpretrain's Swin its drop path rates) cannot be built there and
+    is built as it is.
+    """
+    try:
+        with torch.device('meta'):
+            return MODELS.build(config)
+    except RuntimeError as error:
+        if 'meta tensor' not in str(error):
+            raise
+        return MODELS.build(config)
 
 
 def count_complexity(

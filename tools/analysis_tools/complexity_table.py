@@ -16,10 +16,9 @@ import torch
 import yaml
 
 from mtlbox.apis import exit_on_user_error
-from mtlbox.apis.complexity import Complexity, count_complexity
+from mtlbox.apis.complexity import Complexity, build_for_counting, count_complexity
 from mtlbox.apis.tables import markdown_table, replace_between
 from mtlbox.config import load_config
-from mtlbox.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'complexity_and_speed.md'
@@ -64,8 +63,7 @@ def count(config: Path, *, dense: bool) -> Complexity:
     neck = cfg.model.get('neck') or {}
     if dense and 'impl' in neck:
         neck.impl = 'dense'
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    model = build_for_counting(cfg.model)
     image = torch.empty(1, 3, *cfg.input_size, device='meta')
     return count_complexity(model, image, forward=lambda module, images: module.logits(images))
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 import yaml
 
-from mtlbox.apis.complexity import Complexity, count_complexity
+from mtlbox.apis.complexity import Complexity, build_for_counting, count_complexity
 from mtlbox.config import load_config
-from mtlbox.registry import MODELS
 
 ROOT = Path(__file__).parents[3]
 STL = 11.808e6
@@ -21,8 +20,7 @@ STL = 11.808e6
 def count(config: str, **options: object) -> Complexity:
     """Parameters, and the MACs of one image of the config's size."""
     cfg = load_config(ROOT / 'configs' / config, {f'model.{key}': value for key, value in options.items()})
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    model = build_for_counting(cfg.model)
     image = torch.empty(1, 3, *cfg.input_size, device='meta')
     return count_complexity(model, image, forward=lambda m, x: m.logits(x))
 
