@@ -46,6 +46,9 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
             loader.dataset.data_root = str(replicas / loader.dataset.type)
         else:
             loader.dataset.update(length=length, size=SIZE)
+    for metric in cfg.val_evaluator.metrics:
+        if 'workers' in metric:
+            metric.workers = 0
     length = 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
     cfg.train_cfg.update({length: 1, 'val_interval': 1})
     cfg.work_dir = str(work_dir)

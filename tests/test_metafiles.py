@@ -18,7 +18,7 @@ from mtlbox.config import load_config
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
-HEADER_SCORE = re.compile(r'\b(mIoU|relErr|mErr|delta_m) ([+-]?[\d.]*\d)')
+HEADER_SCORE = re.compile(r'\b(mIoU|rmse|relErr|mErr|odsF|maxF|delta_m) ([+-]?[\d.]*\d)')
 
 
 @cache
@@ -84,7 +84,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert {name: float(value) for name, value in quoted.items()} == pytest.approx(scores)
         assert bool(scores) != ('Nothing is published' in header(config))
     if scores:
-        table = re.search(r'Table \d+|table of Cityscapes', model['Metadata']['Source'])
+        table = re.search(r'Table \d+|table of Cityscapes|results on [\w-]+', model['Metadata']['Source'])
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 

@@ -49,7 +49,8 @@ class MapFiles(NamedTuple):
     """How one kind of label is stored.
 
     Attributes:
-        read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the file.
+        read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the
+            file.
         sources: The files that it is read from.
     """
 
@@ -140,7 +141,8 @@ class ListedDataset(MultiTaskDataset):
         self.layout = self.recognise(Path(self.data_root), self._wanted)
         self._metainfo['layout'] = self.layout.name
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
-        samples, missing = [], []
+        samples: list[dict] = []
+        missing: list[str] = []
         labels = {name: files for name, files in self.layout.maps.items() if name in self.label_names.values()}
         folders: dict[str, set[str]] = {}
         for name in names:
@@ -259,7 +261,8 @@ class ListedDataset(MultiTaskDataset):
             first = next(iter(known), '')
             if not self.layout.resample:
                 damaged += [
-                    f'{path} is {size[0]}x{size[1]}, but {first} is {known[first][0]}x{known[first][1]} (height x width)'
+                    f'{path} is {size[0]}x{size[1]}, '
+                    f'but {first} is {known[first][0]}x{known[first][1]} (height x width)'
                     for path, size in known.items()
                     if size != known[first]
                 ]
@@ -275,7 +278,8 @@ class ListedDataset(MultiTaskDataset):
         known = '\n'.join(f'  {layout}' for layout in self.LAYOUTS)
         counts = ', '.join(f'{split} {n}' for split, n in self.METAINFO['sizes'].items())
         return (
-            f'Expected is {self.TITLE} ({counts}) with the lists {self.LISTS} and files of one of these layouts:\n{known}\n'
+            f'Expected is {self.TITLE} ({counts}) with the lists {self.LISTS} and files of one of these layouts:\n'
+            f'{known}\n'
             f'To get it: {self.ORIGIN}\n'
             'To try everything without it, on rendered rooms: '
             f'python tools/data.py replica {self.LAYOUTS[-1].name} {free_folder(self.data_root)}'

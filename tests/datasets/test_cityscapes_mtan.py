@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
             'label_7': np.full((HEIGHT, WIDTH), float(i)),
             'depth': disparity,
         }
-        arrays['{split}/label_19'][:, 0] = arrays['{split}/label_7'][:, 0] = -1
+        arrays['label_19'][:, 0] = arrays['label_7'][:, 0] = -1
         for folder, array in arrays.items():
             path = tmp_path / 'train' / folder / f'{i}.npy'
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,14 @@ def test_normalises():
     assert out['inputs'].dtype == torch.float32 and out['data_samples'] is None
 
 
+def test_batches_have_a_least_size():
+    data = {'inputs': [make_image(4, 9)], 'data_samples': [make_sample(4, 9)]}
+    out = MultiTaskDataPreprocessor(tasks=TASKS, min_size=(7, 8))(data, training=True)
+    assert out['inputs'].shape == (1, 3, 7, 9) and not out['inputs'][0, :, 4:].any()
+    gt = out['data_samples'][0].gt
+    assert (gt.semseg.data[:, 4:] == 255).all() and (gt.semseg.data[:, :4] == 1).all()
+
+
 @pytest.mark.parametrize('training', [True, False])
 def test_pads_images_with_zeros_and_maps_in_training_only(training):
     data = {

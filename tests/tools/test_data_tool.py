@@ -62,9 +62,9 @@ def test_replica(replica: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     load_tool('data').main(['list'])
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 2
     assert said[0].startswith('nyuv2-13: ') and said[0].endswith('train 795, val 654; 288x384 (replica, convert)')
     assert said[1].startswith('cityscapes: ') and said[1].endswith('train 2975, val 500; 128x256 (replica)')
+    assert said[3].startswith('nyud-b: ') and said[3].endswith('train 795, val 654; 480x640 (replica)')
 
 
 def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +86,7 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'complaint'),
     [
-        (['replica', 'nyuv2', 'ROOT'], "error: There is no layout 'nyuv2'. Did you mean 'nyuv2-13'?"),
+        (['replica', 'nyuv2', 'ROOT'], "error: There is no layout 'nyuv2'. Did you mean 'nyuv2-13'"),
         (['replica', 'nyuv2-13', str(TOOLS)], 'was not written by this command'),
         (['convert', 'nyuv2-13', 'nowhere', 'ROOT'], 'error: There is no nowhere/image/*.png'),
     ],

@@ -1,4 +1,4 @@
-"""Writing the three layouts of NYUD; what they look like is described where they are read, in :mod:`mtlbox.datasets.nyud`."""
+"""Writing the three layouts of NYUD; they are described where they are read, in :mod:`mtlbox.datasets.nyud`."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
+from mmengine.model import normal_init
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -121,11 +122,11 @@ class FCNHead(TaskHead):
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        init_cfg = init_cfg or {'type': 'Normal', 'std': 0.01, 'override': {'name': 'predictor'}, 'layer': []}
         super().__init__(task=task, losses=losses, init_cfg=init_cfg)
         mid_channels = mid_channels or in_channels // 4
         self.reduce = ConvModule(in_channels, mid_channels, 3, padding=1, norm_cfg=norm_cfg or {'type': 'BN'})
         self.predictor = nn.Conv2d(mid_channels, task.channels, 1)
+        normal_init(self.predictor, std=0.01)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, h, w)`` to ``(B, K, h, w)``."""

@@ -149,6 +149,13 @@ class TestRandomCrop:
         assert (sample['gt']['depth'][12:] == 0).all() and (sample['gt']['edge'][12:] == -1).all()
         assert (sample['gt']['normals'][12:] == 0).all()
 
+    def test_leaves_what_is_smaller(self):
+        sample = RandomCrop(size=(20, 10), pad=False)(make_sample())
+        assert_consistent(sample)
+        assert sample['img_shape'] == (12, 10)
+        whole = RandomCrop(size=(20, 30), pad=False)(make_sample())
+        np.testing.assert_array_equal(whole['img'], make_sample()['img'])
+
     def test_avoids_windows_of_one_class(self):
         crop = RandomCrop(size=(4, 4), cat_max=0.75, cat_task='semseg')
         shares = []
