@@ -45,7 +45,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mtlbox', 'mtlbox.*']),
-    package_data={'mtlbox': ['evaluation/baselines/*', 'py.typed']},
+    package_data={'mtlbox': ['evaluation/baselines/*', 'leaderboard/data/*.yml', 'leaderboard/page/*', 'py.typed']},
     install_requires=requirements('runtime'),
     extras_require={
         'lite': requirements('mmcv'),

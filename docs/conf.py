@@ -8,12 +8,17 @@ from typing import Any
 
 import yaml
 
+from mtlbox.evaluation.delta_m import list_baselines, load_baseline
 from mtlbox.evaluation.protocols import describe_protocols
+from mtlbox.leaderboard import load_rows
+from mtlbox.leaderboard.html import to_html
+from mtlbox.leaderboard.tables import build_tables
 from mtlbox.registry import REGISTRIES
 from mtlbox.version import __version__
 
 HERE = Path(__file__).parent
 GENERATED = HERE / 'generated'
+(GENERATED / 'pages').mkdir(parents=True, exist_ok=True)  # Sphinx wants html_extra_path to be there from the start
 
 project = 'mtlbox'
 author = copyright = 'The mtlbox authors'
@@ -23,6 +28,7 @@ myst_enable_extensions = ['deflist']
 myst_heading_anchors = 3
 exclude_patterns = ['_build', 'generated']
 html_theme = 'furo'
+html_extra_path = ['generated/pages']
 html_title = f'mtlbox {__version__}'
 
 
@@ -66,12 +72,29 @@ def _scores(scores: dict[str, float]) -> str:
     )
 
 
+def describe_baselines() -> str:
+    """Return the shipped single-task baselines as a table."""
+    lines = ['| baseline | backbone | protocols | scores | source |', '| --- | --- | --- | --- | --- |']
+    for baseline in map(load_baseline, list_baselines()):
+        scores = [f'{task}/{name} {value}' for task, named in baseline.scores.items() for name, value in named.items()]
+        protocols = ', '.join(f'{task}: {name}' for task, name in baseline.protocols.items())
+        lines.append(
+            f'| `{baseline.name}` | {baseline.backbone} | {protocols} | {", ".join(scores)} | {baseline.source} |'
+        )
+    return '\n'.join(lines)
+
+
 def write_generated(app: Any) -> None:
     """Write the pages that ``{include}`` takes in; files whose text stays are left alone."""
-    GENERATED.mkdir(exist_ok=True)
-    pages = {'components': describe_components, 'protocols': describe_protocols, 'models': describe_models}
+    pages = {
+        'components.md': describe_components,
+        'protocols.md': describe_protocols,
+        'models.md': describe_models,
+        'baselines.md': describe_baselines,
+        'pages/leaderboard_page.html': lambda: to_html(build_tables(load_rows())),
+    }
     for name, describe in pages.items():
-        path, text = GENERATED / f'{name}.md', describe() + '\n'
+        path, text = GENERATED / name, describe() + '\n'
         if not path.is_file() or path.read_text() != text:
             path.write_text(text)
 

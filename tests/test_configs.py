@@ -74,8 +74,9 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     for task in result['protocols']:
         finite = [v for k, v in scores.items() if k.startswith(f'{task}/') and v is not None and math.isfinite(v)]
         assert finite, f'{task} has no score in {scores}'
-    if runner.val_loop.evaluator.baseline is not None:
-        assert scores['delta_m'] is not None
+    evaluator = runner.val_loop.evaluator
+    if evaluator.baseline is not None:
+        assert 'replica' in evaluator.other_data() and 'delta_m' not in scores
     assert list(tmp_path.glob('best_*.pth')), 'no best checkpoint'
     assert len(list((tmp_path / 'pictures' / 'iter_1').glob('*.png'))) == 3
 

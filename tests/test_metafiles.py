@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 
 from mtlbox.apis.complexity import build_for_counting
 from mtlbox.config import load_config
+from mtlbox.leaderboard import Row, load_rows
 
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
@@ -86,6 +87,38 @@ def test_model(model: dict[str, Any]) -> None:
     if scores:
         table = re.search(r'Table \d+|table of Cityscapes|results on [\w-]+', model['Metadata']['Source'])
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
+
+
+DATASETS = {'NYUv2': 'nyuv2-13', 'Cityscapes': 'cityscapes-mtan'}
+
+
+def leaderboard_rows(model: dict[str, Any], metrics: dict[str, float], source: str) -> list[Row]:
+    """The leaderboard's rows of the data, backbone and source of ``model`` that have all of ``metrics``."""
+    meta = model['Metadata']
+    return [
+        row
+        for row in load_rows()
+        if (row.dataset, row.backbone, row.source) == (DATASETS[meta['Training Data']], meta['Backbone'], source)
+        and {name.rpartition('/')[2]: value for name, value in row.scores.items()}
+        == {name: value for name, value in metrics.items() if name != 'delta_m'}
+        and row.delta_m == metrics.get('delta_m')
+    ]
+
+
+@pytest.mark.parametrize('model', [m for m in models() if m.values[0].get('Results')])
+def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
+    rows = leaderboard_rows(model, published(model), model['Metadata']['Source'].partition(';')[0])
+    assert len(rows) == 1, 'the metafile and mtlbox/leaderboard/data disagree'
+    assert rows[0].method.split(' ')[0] in (model['In Collection'], 'Concat')
+    assert abs(rows[0].params - model['Metadata']['Parameters'] / 1e6) <= rows[0].params.half_unit
+    of_eight = model['Metadata'].get('Published', {}).get('GMACs of 8 Images')
+    assert of_eight is None or rows[0].macs == of_eight / 8
+
+
+@pytest.mark.parametrize(('model', 'row'), [a for a in ablations() if a.values[1]['Metrics']])
+def test_ablations_are_the_leaderboards(model: dict[str, Any], row: dict[str, Any]) -> None:
+    rows = leaderboard_rows(model, row['Metrics'], row['Source'])
+    assert [found.method for found in rows if found.variant == row['Name']], 'mtlbox/leaderboard/data disagrees'
 
 
 @pytest.mark.parametrize('model', [m for m in models() if 'Parameters' in m.values[0]['Metadata']])

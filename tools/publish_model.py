@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     with exit_on_user_error():
         path = Path(args.checkpoint)
         checkpoint = read_checkpoint(path)
-        weights = {key: value.contiguous() for key, value in weights_of(checkpoint, ema=args.ema).items()}
+        weights = {key: value.contiguous() for key, value in weights_of(checkpoint, ema=args.ema, source=path).items()}
         name, out = args.name or path.resolve().parent.name, Path(args.out)
         kept = ('cfg', 'epoch', 'iter', 'seed')
         meta = {key: value for key, value in checkpoint.get('meta', {}).items() if key in kept}

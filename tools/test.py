@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
+from mtlbox.apis.protocols import set_protocols
 from mtlbox.config import ConfigError, load_config
 from mtlbox.engine import build_runner
 from mtlbox.engine.checkpoint import load_weights, weights_of
@@ -28,6 +29,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--show-dir', help='draw input, prediction and truth of every image into this folder')
     parser.add_argument('--dump', help='write what the MATLAB tools read into this folder, for metrics that can')
     parser.add_argument('--ema', action='store_true', help='evaluate the averaged weights')
+    parser.add_argument(
+        '--protocol',
+        nargs='+',
+        default=[],
+        metavar='TASK=PROTOCOL',
+        help='score under another protocol: depth=image-mean; a task twice is scored under both',
+    )
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='change keys that the config has')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='who starts the ranks')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -57,6 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with exit_on_user_error():
         cfg = load_config(args.config, args.cfg_options, purpose='test')
+        set_protocols(cfg, args.protocol)
         checkpoint = load_from_anywhere(args.checkpoint)
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or str(Path('work_dirs', Path(args.config).stem, 'test'))
@@ -69,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
         cfg.custom_hooks = kept
         runner = build_runner(cfg)
         model = getattr(runner.model, 'module', runner.model)
-        load_weights(model, weights_of(checkpoint, ema=args.ema), args.checkpoint)
+        load_weights(model, weights_of(checkpoint, ema=args.ema, source=args.checkpoint), args.checkpoint)
         runner._load_from, runner._has_loaded = args.checkpoint, True
         scores = runner.test()
         if args.out and runner.rank == 0:

@@ -28,5 +28,7 @@ class CfgOptions(DictAction):
                 parser.error(f'{option_string}: the brackets in {text!r} do not match.')
         try:
             super().__call__(parser, namespace, values, option_string)
+        except RecursionError:
+            parser.error(f"{option_string}: a dict is written as KEY=\"{{'type': 'Name'}}\", not as KEY=dict(...).")
         except (AssertionError, ValueError) as error:
             parser.error(f'{option_string}: {error}')

@@ -27,11 +27,15 @@ def exit_on_user_error() -> Iterator[None]:
     Faults of configs, checkpoints, files, downloads and absent packages end it with one line and exit code 2. So does
     any other error before the first training step, for nothing is lost by looking at it again; later its traceback
     follows the line, and the exit code is 1. With the environment variable MTLBOX_TRACEBACK set, all of them are
-    left to Python. A reader of the output that has gone away ends it with exit code 1 and nothing said.
+    left to Python. Ctrl-C ends it with a line and exit code 130. A reader of the output that has gone away ends it
+    with exit code 1 and nothing said.
     """
     try:
         yield
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        print('\nInterrupted. A training goes on from its last checkpoint with --resume.', file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:  # as of `| head`: what has been asked for is printed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

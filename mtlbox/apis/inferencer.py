@@ -58,7 +58,7 @@ class MTLInferencer:
         ensure_torchvision()
         cfg = config if isinstance(config, Config) else load_config(config, cfg_options, purpose='infer')
         init_default_scope(cfg.get('default_scope', 'mtlbox'))
-        weights = weights_of(load_from_anywhere(str(checkpoint)), ema=ema)
+        weights = weights_of(load_from_anywhere(str(checkpoint)), ema=ema, source=checkpoint)
         self.model = MODELS.build(cfg.model)
         load_weights(self.model, weights, str(checkpoint))
         self.model.to(device or get_device())

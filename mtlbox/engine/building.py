@@ -9,6 +9,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
+from mtlbox.evaluation import MTLEvaluator
+from mtlbox.leaderboard import backbone_of
 from mtlbox.registry import EVALUATORS
 
 
@@ -44,9 +46,16 @@ class CheckedBuilds(Runner):
         return built
 
     def build_evaluator(self, evaluator: Evaluator | dict | list) -> Evaluator:
-        """Return the evaluator; metrics alone, or a dict without ``type``, are given to ``MTLEvaluator``."""
+        """Return the evaluator; metrics alone, or a dict without ``type``, are given to ``MTLEvaluator``.
+
+        ``MTLEvaluator`` is told the model's backbone, so that it refuses a baseline of another one.
+        """
         if isinstance(evaluator, Evaluator):
             return evaluator
         if not isinstance(evaluator, Mapping) or 'metrics' not in evaluator:
             evaluator = {'metrics': evaluator}
-        return EVALUATORS.build({'type': 'MTLEvaluator', **evaluator})
+        built = EVALUATORS.build({'type': 'MTLEvaluator', **evaluator})
+        model = self.cfg.get('model')
+        if isinstance(built, MTLEvaluator) and isinstance(model, Mapping):
+            built.backbone = backbone_of(model)
+        return built

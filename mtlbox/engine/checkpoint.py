@@ -73,8 +73,9 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     """
     path = Path(path)
     if not path.is_file():
-        others = [str(p) for p in path.parent.glob('*.pth')] if path.parent.is_dir() else []
-        raise FileNotFoundError(f'There is no checkpoint {path}.{did_you_mean(str(path), others)}')
+        others = [str(p) for p in path.parent.glob('*.pth') if p.is_file()] if path.parent.is_dir() else []
+        kind = ', which is a folder' if path.is_dir() else ''
+        raise FileNotFoundError(f'There is no checkpoint {path}{kind}.{did_you_mean(str(path), others)}')
     try:
         checkpoint = _load(path, map_location)
     except CheckpointError:
@@ -86,17 +87,37 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
             f'{f" ({culprit[1]})" if culprit else ""}, or is no checkpoint.'
         ) from error
     except Exception as error:  # damaged bytes end in any exception, IndexError and KeyError included
-        raise CheckpointError(f'{path} is damaged or is no checkpoint of torch: {error}') from error
+        raise CheckpointError(f'{path} is damaged or is no checkpoint of torch: {_damage(path, error)}') from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, but a checkpoint is a dict.')
-    if is_ours(checkpoint):
+    if zipfile.is_zipfile(path):
         _check_sums(path)
     return checkpoint
+
+
+def _damage(path: Path, error: Exception) -> str:
+    """Say what is wrong with a file; torch's own advice would be to execute it."""
+    if not path.stat().st_size:
+        return 'it is empty (0 bytes).'
+    with path.open('rb') as file:
+        head = file.read(1 << 12)
+    if not any(head):
+        return 'it begins with zeros.'
+    if 'TorchScript' in str(error):
+        return 'it is a TorchScript archive, a program.'
+    if 'weights_only' in str(error):
+        return 'its bytes are neither a zip archive nor a plain pickle.'
+    return str(error)
 
 
 def is_ours(checkpoint: Mapping[str, Any]) -> bool:
     """Say whether :func:`write_checkpoint` has written it."""
     return isinstance(checkpoint.get('meta'), Mapping) and 'mtlbox_version' in checkpoint['meta']
+
+
+def is_resumable(checkpoint: Mapping[str, Any]) -> bool:
+    """Say whether it holds the state of a training beside the weights."""
+    return all(isinstance(checkpoint.get(part), Mapping) for part in ('meta', 'message_hub', 'optimizer', 'state_dict'))
 
 
 def _load(path: Path, map_location: Any) -> Any:
@@ -154,6 +175,22 @@ def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
 def write_pointer(folder: str | Path, checkpoint: str) -> None:
     """Name ``checkpoint`` as the last one of a work directory."""
     replace_file(Path(folder, POINTER), lambda temporary: temporary.write_text(checkpoint))
+
+
+def read_pointer(folder: str | Path) -> Path | None:
+    """Return the checkpoint that a work directory names as its last; None where it names none that is there.
+
+    One of that name in the work directory itself is preferred, for the directory may have been copied or moved.
+    """
+    folder = Path(folder)
+    try:
+        named = (folder / POINTER).read_text(errors='replace').strip()
+        if not named:
+            return None
+        last = Path(named)
+        return next((path for path in (folder / last.name, last) if path.is_file()), None)
+    except (OSError, ValueError):  # unreadable, or no path
+        return None
 
 
 def replace_file(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -221,27 +258,43 @@ def check_writable(folder: str | Path) -> None:
         raise OSError(number, f'The folder {folder} cannot be written into: {os.strerror(number)}.') from error
 
 
-def weights_of(checkpoint: Mapping[str, Any], *, ema: bool = False) -> dict[str, Tensor]:
+def weights_of(
+    checkpoint: Mapping[str, Any], *, ema: bool = False, source: str | Path = 'The checkpoint'
+) -> dict[str, Tensor]:
     """Return the weights in a checkpoint, without a wrapper's ``module.`` prefix.
 
     Args:
         checkpoint: What :func:`read_checkpoint` returned.
         ema: Return the averaged weights.
+        source: What messages call it.
 
     Raises:
-        CheckpointError: Averaged weights are asked for and there are none.
+        CheckpointError: There are no weights, or averaged ones are asked for and there are none.
     """
     if ema:
         if 'ema_state_dict' not in checkpoint:
             raise CheckpointError(
-                'The checkpoint holds no averaged weights; they are kept by a run with '
+                f'{source} holds no averaged weights; they are kept by a run with '
                 "custom_hooks = [dict(type='EMAHook')]."
             )
-        return {
-            k.removeprefix('module.'): v for k, v in checkpoint['ema_state_dict'].items() if k.startswith('module.')
-        }
-    state = checkpoint.get('state_dict', checkpoint)
-    return {key.removeprefix('module.'): value for key, value in state.items()}
+        averaged = _named_tensors(checkpoint['ema_state_dict'], f"{source}: 'ema_state_dict'")
+        return {k.removeprefix('module.'): v for k, v in averaged.items() if k.startswith('module.')}
+    where = f"{source}: 'state_dict'" if 'state_dict' in checkpoint else str(source)
+    weights = _named_tensors(checkpoint.get('state_dict', checkpoint), where)
+    return {key.removeprefix('module.'): value for key, value in weights.items()}
+
+
+def _named_tensors(state: Any, where: str) -> Mapping[str, Tensor]:
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f'{where} holds no weights, but a {type(state).__name__}.')
+    if not state:
+        raise CheckpointError(f'{where} holds no weights: it is empty.')
+    for key, value in state.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f'{where} holds no weights: its keys are not names, but {key!r}.')
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f'{where} holds no weights: {key!r} is a {type(value).__name__}, not a tensor.')
+    return state
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:

@@ -10,23 +10,26 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from mtlbox.engine.checkpoint import POINTER
+from torch import distributed
+
+from mtlbox.engine.checkpoint import read_pointer
 
 _DIED = re.compile(r'DataLoader worker \(pid[^)]*\).*', re.DOTALL)
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES)
+_RANK = re.compile(r'gloo|NCCL|Connection (reset|closed|refused)|Socket [Tt]imeout|Timed out', re.IGNORECASE)
 
 
 @contextmanager
 def explained(work_dir: str) -> Iterator[None]:
-    """Give errors of data-loading processes and of full or read-only disks one line, which names the checkpoint.
+    """Give errors of data loading, of full or read-only disks and of lost ranks one line, which names the checkpoint.
 
     Args:
         work_dir: Work directory of the run.
 
     Raises:
         ChildProcessError: A data-loading process died.
+        ConnectionError: Another process of a distributed run died or hangs.
         OSError: The disk is full or read-only.
     """
     try:
@@ -41,6 +44,8 @@ def explained(work_dir: str) -> Iterator[None]:
         whole = f'{message}{_last_checkpoint(work_dir)}'
         if died:
             raise ChildProcessError(whole) from error
+        if _rank_lost(error):
+            raise ConnectionError(whole) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, whole) from error
         raise type(error)(whole) from error
@@ -54,6 +59,12 @@ def _worker_died(error: Exception) -> bool:
     return isinstance(error, (ConnectionError, EOFError)) and 'torch.utils.data.dataloader' in modules
 
 
+def _rank_lost(error: Exception) -> bool:
+    """Say whether the connection to another rank broke."""
+    is_distributed = distributed.is_available() and distributed.is_initialized()
+    return is_distributed and isinstance(error, RuntimeError) and _RANK.search(str(error)) is not None
+
+
 def _explain(error: Exception, died: bool) -> str | None:
     text = str(error)
     said = from_worker(text)
@@ -65,6 +76,8 @@ def _explain(error: Exception, died: bool) -> str | None:
             f'A data-loading process died{f" ({how[1]})" if how else ""}. Mostly the machine ran out of memory: '
             'lower train_dataloader.num_workers or batch_size.'
         )
+    if _rank_lost(error):
+        return f'Another process of this run died or hangs; its own output says why. (Here: {text.splitlines()[0]})'
     if isinstance(error, OSError) and error.errno in _DISK:
         where = f': {error.filename}' if error.filename else ''
         stated = error.strerror or os.strerror(error.errno)
@@ -83,8 +96,5 @@ def from_worker(text: str) -> str | None:
 
 
 def _last_checkpoint(work_dir: str) -> str:
-    pointer = Path(work_dir, POINTER)
-    try:
-        return f' The last checkpoint is {pointer.read_text()}; go on from it with --resume.'
-    except OSError:
-        return ''
+    last = read_pointer(work_dir)
+    return f' The last checkpoint is {last}; go on from it with --resume.' if last else ''

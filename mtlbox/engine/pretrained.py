@@ -35,7 +35,7 @@ class PretrainedInit(MMEnginePretrainedInit):
             CheckpointError: It is damaged or unsafe, or none of its weights fits the module.
         """
         print_log(f'load weights of {type(module).__name__} from {self.checkpoint}', logger='current')
-        weights = weights_of(load_from_anywhere(self.checkpoint, self.map_location))
+        weights = weights_of(load_from_anywhere(self.checkpoint, self.map_location), source=self.checkpoint)
         if self.prefix is not None:
             prefix = self.prefix.rstrip('.') + '.'
             beginnings = {key.split('.')[0] for key in weights}

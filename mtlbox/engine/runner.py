@@ -23,13 +23,20 @@ from torch.utils.data import DataLoader
 
 from mtlbox.compat import ensure_torchvision
 from mtlbox.engine.building import CheckedBuilds
-from mtlbox.engine.checkpoint import CheckpointError, check_writable, load_weights, weights_of, write_checkpoint
+from mtlbox.engine.checkpoint import (
+    CheckpointError,
+    check_writable,
+    is_resumable,
+    load_weights,
+    weights_of,
+    write_checkpoint,
+)
 from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.divided import DividedModel
 from mtlbox.engine.failures import explained
 from mtlbox.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
-from mtlbox.engine.resume import find_checkpoint
+from mtlbox.engine.resume import find_checkpoint, require_same_optimizer, settings
 from mtlbox.engine.state import gather_rank_states, take_rank_state, training_state, unwrapped
 from mtlbox.engine.stop import EXIT_CODE, Stopped, StopRequest, end_workers, init_worker
 from mtlbox.registry import MODEL_WRAPPERS, RUNNERS
@@ -39,7 +46,11 @@ _SYNC_BUFFERS = (  # the second name is deprecated since torch 2.13
     if 'forward_sync_buffers' in inspect.signature(DistributedDataParallel).parameters
     else 'broadcast_buffers'
 )
-_NOT_FOR_USERS = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+_NOT_FOR_USERS = (
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    'Resumed iteration number is not divisible by `_accumulative_counts`',  # checkpoints are written after steps only
+)
 
 
 def _for_users(record: LogRecord) -> bool:
@@ -56,6 +67,8 @@ class MTLRunner(CheckedBuilds):
     _has_loaded: bool
     _progress: dict[str, Any] | None = None
     _rank_states: Sequence[dict[str, Any]] = ()
+    num_parameters: int
+    """Parameters of the whole model, which FSDP divides."""
 
     def __init__(self, model: nn.Module | dict, work_dir: str, **kwargs: Any) -> None:
         check_writable(work_dir)
@@ -94,6 +107,7 @@ class MTLRunner(CheckedBuilds):
         Raises:
             ValueError: A wrapper that divides the weights is asked for beside a hook that needs the whole model.
         """
+        self.num_parameters = sum(parameter.numel() for parameter in model.parameters())
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         model = model.to(get_device())
@@ -224,7 +238,13 @@ class MTLRunner(CheckedBuilds):
             FileNotFoundError: There is no such file.
             CheckpointError: It is damaged, unsafe, of another architecture, or holds weights only.
         """
+        configured = settings(self)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        for name, value in settings(self).items():
+            if name in configured and configured[name] != value:
+                self.logger.warning(
+                    f'{name} is that of the checkpoint, {value}, not the {configured[name]} of the config.'
+                )
         if not hasattr(self.train_loop, 'restore'):
             return
         rng = take_rank_state(self.model, self._rank_states)
@@ -256,13 +276,17 @@ class MTLRunner(CheckedBuilds):
             CheckpointError: It is damaged, unsafe, or of another architecture.
         """
         checkpoint = load_from_anywhere(filename, map_location)
-        if self._resume and not {'meta', 'message_hub', 'optimizer'} <= set(checkpoint):
+        if self._resume and not is_resumable(checkpoint):
             raise CheckpointError(
                 f'{filename} holds weights, but not the state of a training that could be resumed. '
                 'To start from its weights: --cfg-options load_from=...'
             )
         model = unwrapped(self.model)
-        load_weights(model, weights_of(checkpoint), filename)  # refused before any hook takes it for its own
+        if self._resume:
+            require_same_optimizer(self, checkpoint['optimizer'], filename)
+        load_weights(
+            model, weights_of(checkpoint, source=filename), filename
+        )  # refused before any hook takes it for its own
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_weights(model, weights_of(checkpoint), filename)  # hooks may have changed them
         if isinstance(self.model, DividedModel):

@@ -1,6 +1,13 @@
 """Evaluation: pure metric functions, metrics with a protocol, and the evaluator that adds delta_m."""
 
-from mtlbox.evaluation.delta_m import Baseline, list_baselines, load_baseline, write_baseline
+from mtlbox.evaluation.delta_m import (
+    Baseline,
+    find_baselines,
+    list_baselines,
+    load_baseline,
+    published_baselines,
+    write_baseline,
+)
 from mtlbox.evaluation.evaluator import MTLEvaluator
 from mtlbox.evaluation.metrics import (
     BoundaryLossMetric,
@@ -31,8 +38,10 @@ __all__ = [
     'TaskMetric',
     'canonical_name',
     'describe_protocols',
+    'find_baselines',
     'get_protocol',
     'list_baselines',
     'load_baseline',
+    'published_baselines',
     'write_baseline',
 ]

@@ -1,7 +1,8 @@
-"""Single-task baselines in files, which delta_m compares with.
+"""Single-task baselines, which delta_m compares with.
 
-A baseline file is JSON with the keys of ``Baseline``. mtlbox ships published ones (``list_baselines``); one of your own
-is written from the ``result.json`` of a single-task run by ``tools/analysis_tools/make_baseline.py``.
+mtlbox ships the published ones (``list_baselines``): the rows of ``mtlbox/leaderboard/data`` that are named as a
+``baseline``. One of your own is a JSON file with the keys of ``Baseline``, written from the ``result.json`` of a
+single-task run by ``tools/analysis_tools/make_baseline.py``.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mtlbox.evaluation.protocols import canonical_name
+from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset
+from mtlbox.leaderboard.rows import load_rows
 from mtlbox.registry import did_you_mean
 
 FOLDER = Path(__file__).parent / 'baselines'
 
 HOW_TO_MAKE = (
-    'To make one, train the single-task (STL) config of the same backbone and data set, then run: '
+    'To make one, train the single-task (STL) config of the same backbone, data set and protocols '
+    '(configs/stl/stl_BACKBONE_DATASET.py, or your config with model.type=STL), then run: '
     'python tools/analysis_tools/make_baseline.py WORK_DIR/result.json NAME --out FILE, and set baseline=FILE'
 )
 
@@ -45,9 +50,50 @@ class Baseline:
     source: str
 
 
+@cache
+def published_baselines() -> dict[str, Baseline]:
+    """The single-task rows of published tables, by name."""
+    found = {}
+    for row in load_rows():
+        if row.baseline:
+            scores: dict[str, dict[str, float]] = {}
+            for column, value in row.scores.items():
+                task, _, score = column.partition('/')
+                scores.setdefault(task, {})[score] = value
+            found[row.baseline] = Baseline(
+                name=row.baseline,
+                backbone=row.backbone,
+                dataset=row.dataset,
+                protocols=dict(row.protocols),
+                scores=scores,
+                source=f'{row.source}, row {row.method}: published, one network per task. {row.note}'.strip(),
+            )
+    return found
+
+
 def list_baselines() -> list[str]:
     """Names of the baselines that mtlbox ships."""
-    return sorted(path.stem for path in FOLDER.glob('*.json'))
+    return sorted(published_baselines().keys() | {path.stem for path in FOLDER.glob('*.json')})
+
+
+def find_baselines(dataset: str, backbone: str, protocols: Mapping[str, str]) -> list[Baseline]:
+    """The shipped baselines that a network can be compared with.
+
+    Args:
+        dataset: Data set of the network, by any of its names.
+        backbone: Its backbone, by any of its names.
+        protocols: Protocol of each of its tasks.
+
+    Returns:
+        Baselines of the same data set and backbone that have all these tasks under these protocols.
+    """
+    wanted = canonical_dataset(dataset), canonical_backbone(backbone)
+    return [
+        baseline
+        for baseline in map(load_baseline, list_baselines())
+        if (canonical_dataset(baseline.dataset), canonical_backbone(baseline.backbone)) == wanted
+        and protocols.items() <= baseline.protocols.items()
+    ]
 
 
 def load_baseline(name: str) -> Baseline:
@@ -60,10 +106,12 @@ def load_baseline(name: str) -> Baseline:
         FileNotFoundError: If there is none; the message says which are near and how to make one.
         ValueError: If the file is no valid baseline; the message names the file and the key.
     """
+    if name in published_baselines():
+        return published_baselines()[name]
     path = Path(name) if str(name).endswith('.json') else FOLDER / f'{name}.json'
     if not path.is_file():
         near = '' if str(name).endswith('.json') else did_you_mean(str(name), list_baselines())
-        raise FileNotFoundError(f'there is no baseline {str(name)!r} (looked for {path}).{near} {HOW_TO_MAKE}.')
+        raise FileNotFoundError(f'there is no baseline {str(name)!r}.{near} {HOW_TO_MAKE}.')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:

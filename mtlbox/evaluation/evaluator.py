@@ -11,9 +11,10 @@ from typing import Any
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 
-from mtlbox.evaluation.delta_m import Baseline, list_baselines, load_baseline
+from mtlbox.evaluation.delta_m import HOW_TO_MAKE, Baseline, find_baselines, list_baselines, load_baseline
 from mtlbox.evaluation.functional.delta_m import delta_m
 from mtlbox.evaluation.metrics.base import TaskMetric
+from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset
 from mtlbox.registry import EVALUATORS, METRICS, did_you_mean
 
 
@@ -28,14 +29,17 @@ class MTLEvaluator(Evaluator):
 
     Args:
         metrics: Metrics or their configs.
-        baseline: Name of a shipped baseline or path of a baseline file (``mtlbox.evaluation.delta_m``). A missing one
-            is logged, with the way to make it.
+        baseline: Name of a shipped baseline or path of a baseline file (``mtlbox.evaluation.delta_m``), or 'auto' for
+            the shipped one of the same data set, backbone and protocols. A missing one is logged, with the way to make
+            it.
         primary: Score of each task that enters delta_m; for tasks that are not named here the ``primary_score`` of
             the data set's Task.
+        force: Compare with a baseline of another protocol, backbone or data set all the same. It is logged, and
+            ``comparison`` says so.
 
     Raises:
         ValueError: If two metrics give a score of the same name, ``primary`` names a task or score that no metric has,
-            or the baseline was made under another protocol than a metric's.
+            or the baseline was made under another protocol than a metric's and ``force`` is not set.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class MTLEvaluator(Evaluator):
         metrics: Mapping[str, Any] | BaseMetric | Sequence[Mapping[str, Any] | BaseMetric],
         baseline: str | None = None,
         primary: Mapping[str, str] | None = None,
+        force: bool = False,
     ) -> None:
         given = metrics if isinstance(metrics, Sequence) else [metrics]
         super().__init__([m if isinstance(m, BaseMetric) else METRICS.build(dict(m)) for m in given])
@@ -51,12 +56,30 @@ class MTLEvaluator(Evaluator):
         self._primary = dict(primary or {})
         self._check_primary()
         self.baseline: Baseline | None = None
-        if baseline is not None:
+        self._force = force
+        self._find = baseline == 'auto'
+        self._backbone: str | None = None
+        if baseline is not None and not self._find:
             try:
                 self.baseline = load_baseline(baseline)
             except FileNotFoundError as error:
                 _log(f'delta_m will not be computed: {error}')
-        self._check_protocols()
+        self._check_comparable()
+
+    @property
+    def backbone(self) -> str | None:
+        """Name of the backbone of the network whose predictions are scored, where it is known."""
+        return self._backbone
+
+    @backbone.setter
+    def backbone(self, backbone: str | None) -> None:
+        """Say which backbone the network has.
+
+        Raises:
+            ValueError: If the baseline's is another one, and ``force`` is not set.
+        """
+        self._backbone = backbone
+        self._check_comparable()
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -68,7 +91,8 @@ class MTLEvaluator(Evaluator):
         """Hand the metainfo to the metrics.
 
         Raises:
-            ValueError: If a metric scores a task that the data set lacks, or cannot be set up from the metainfo.
+            ValueError: If a metric scores a task that the data set lacks, or cannot be set up from the metainfo, or
+                the baseline is of another data set and ``force`` is not set.
         """
         tasks = dataset_meta.get('tasks')
         for metric in self.task_metrics:
@@ -82,6 +106,8 @@ class MTLEvaluator(Evaluator):
             metric.dataset_meta = dataset_meta
         for metric in self.task_metrics:
             _ = metric.statistic_shape  # says now, not after a batch, what the metainfo lacks
+        self._find_baseline()
+        self._check_comparable()
         if self.baseline is not None:
             try:
                 self._compared(self.baseline)
@@ -96,6 +122,27 @@ class MTLEvaluator(Evaluator):
     def protocols(self) -> dict[str, str]:
         """Protocol of each prefix; a metric's prefix is its task's key unless it was given another."""
         return {str(metric.prefix): metric.protocol for metric in self.task_metrics}
+
+    def comparison(self) -> dict[str, Any] | None:
+        """What delta_m compares with: ``name`` and ``source`` of the baseline, and ``forced``, why it should not have
+        been; None without a baseline."""
+        if self.baseline is None:
+            return None
+        return {'name': self.baseline.name, 'source': self.baseline.source, 'forced': self._differences()}
+
+    def other_data(self) -> str:
+        """Why the data that are scored are not what a shipped baseline was measured on; '' where nothing is known."""
+        origin = (self.dataset_meta or {}).get('origin')
+        if self.baseline is None or not origin or self.baseline.name not in list_baselines():
+            return ''
+        name = self.baseline.name
+        if origin['replica']:
+            return f'the data are a replica, not what the baseline {name!r} was measured on'
+        if origin['of'] not in (None, origin['samples']):
+            return (
+                f'{origin["samples"]} samples are scored, but the baseline {name!r} was measured on all {origin["of"]}'
+            )
+        return ''
 
     def higher_is_better(self, score: str) -> bool:
         """Direction of a score.
@@ -154,7 +201,9 @@ class MTLEvaluator(Evaluator):
 
     def _compared(self, baseline: Baseline) -> dict[str, str]:
         """The score of each task that enters delta_m; raises ``_Undefined`` if the baseline lacks one."""
-        self._require_same_data(baseline)
+        other_data = self.other_data()
+        if other_data:
+            raise _Undefined(other_data)
         compared = {}
         for metric in self._main_metrics():
             task, score = metric.task, self._primary_score(metric)
@@ -172,19 +221,6 @@ class MTLEvaluator(Evaluator):
         if not compared:
             raise _Undefined('no metric has its task as prefix')
         return compared
-
-    def _require_same_data(self, baseline: Baseline) -> None:
-        """Raise ``_Undefined`` if a shipped baseline would be compared with scores of other data."""
-        origin = (self.dataset_meta or {}).get('origin')
-        if not origin or baseline.name not in list_baselines():
-            return
-        if origin['replica']:
-            raise _Undefined(f'the data are a replica, not what the baseline {baseline.name!r} was measured on')
-        if origin['of'] not in (None, origin['samples']):
-            raise _Undefined(
-                f'{origin["samples"]} samples are scored, but the baseline {baseline.name!r} was measured on all '
-                f'{origin["of"]}'
-            )
 
     def _primary_score(self, metric: TaskMetric) -> str:
         """Name of the score of ``metric`` that enters delta_m."""
@@ -226,18 +262,57 @@ class MTLEvaluator(Evaluator):
                 hint = did_you_mean(score, metrics[task].higher_is_better)
                 raise ValueError(f'primary: {type(metrics[task]).__name__} of {task!r} gives no score {score!r}.{hint}')
 
-    def _check_protocols(self) -> None:
-        """Refuse a baseline that was made under another protocol."""
-        if self.baseline is None:
+    def _find_baseline(self) -> None:
+        """Take the shipped baseline of this data set, backbone and protocols, if that is asked for and there is one."""
+        dataset = (self.dataset_meta or {}).get('dataset')
+        if not self._find or self.baseline is not None:
             return
+        if dataset is None or self._backbone is None:
+            _log("delta_m will not be computed: baseline='auto' needs to know the data set and the backbone")
+            return
+        protocols = {metric.task: metric.protocol for metric in self._main_metrics()}
+        found = find_baselines(dataset, self._backbone, protocols)
+        if len(found) == 1:
+            self.baseline = found[0]
+            return
+        what = f'of {canonical_dataset(dataset)}, {self._backbone} and the protocols {protocols}'
+        if found:
+            names = ', '.join(repr(baseline.name) for baseline in found)
+            _log(f'delta_m will not be computed: there are several baselines {what}; name one: {names}')
+        else:
+            _log(f'delta_m will not be computed: no baseline {what} is shipped. {HOW_TO_MAKE}')
+
+    def _differences(self) -> list[str]:
+        """Why the baseline's scores and ours are not comparable, as far as it is known; one entry a reason."""
+        if self.baseline is None:
+            return []
+        found = []
         for metric in self._main_metrics():
             theirs = self.baseline.protocols.get(metric.task, metric.protocol)
             if theirs != metric.protocol:
-                raise ValueError(
-                    f'the baseline {self.baseline.name!r} was made under protocol {theirs!r} for {metric.task!r}, but '
-                    f'the metric uses {metric.protocol!r}: numbers of different protocols are never compared. Set the '
-                    "metric's protocol to the baseline's, or take a baseline of the metric's protocol"
+                found.append(
+                    f'was made under protocol {theirs!r} for {metric.task!r}, but the metric uses {metric.protocol!r}'
                 )
+        if self._backbone and canonical_backbone(self.baseline.backbone) != canonical_backbone(self._backbone):
+            found.append(f'has the backbone {self.baseline.backbone}, but the model has {self._backbone}')
+        dataset = (self.dataset_meta or {}).get('dataset')
+        if dataset and canonical_dataset(self.baseline.dataset) != canonical_dataset(dataset):
+            found.append(f'is of the data set {self.baseline.dataset}, but {canonical_dataset(dataset)} is scored')
+        return found
+
+    def _check_comparable(self) -> None:
+        """Refuse a baseline that cannot be compared with, or say that it is compared with all the same."""
+        reasons = self._differences()
+        if not reasons or self.baseline is None:
+            return
+        what = f'the baseline {self.baseline.name!r} {"; it ".join(reasons)}'
+        if not self._force:
+            raise ValueError(
+                f'{what}: numbers of different protocols, backbones and data sets are never compared. Set the '
+                "metric's protocol to the baseline's, take a baseline that fits (baseline='auto' looks for one), or "
+                'none (baseline=None); force=True compares all the same and marks delta_m in result.json'
+            )
+        _log(f'delta_m is forced and compares with no other: {what}')
 
 
 class _Undefined(Exception):

@@ -192,6 +192,16 @@ class Task:
         """Encode a prediction for a 16-bit PNG; by default values in 0..1 become 0..65535."""
         return np.round(np.clip(prediction, 0, 1) * 65535).astype(np.uint16)
 
+    def from_integers(self, stored: Array) -> Array:
+        """Decode a prediction from the integers of a picture; by default their full scale is 1, as in ``to_uint16``.
+
+        Raises:
+            ValueError: What the integers mean is not known.
+        """
+        if stored.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f'{self.key!r} in {stored.dtype}: only uint8 and uint16 have a full scale')
+        return stored.astype(np.float32) / np.float32(np.iinfo(stored.dtype).max)
+
 
 _TAKEN = {
     **dict.fromkeys(dir(nn.ModuleDict()), "an attribute of torch's ModuleDict, in which the heads are kept"),

@@ -31,3 +31,9 @@ class Depth(RangeTask):
     def to_uint16(self, prediction: Array) -> Array:
         """Millimetres."""
         return np.round(np.clip(prediction * 1000, 0, 65535)).astype(np.uint16)
+
+    def from_integers(self, stored: Array) -> Array:
+        """Millimetres of 16 bits; 8 bits have no unit that everyone takes."""
+        if np.iinfo(stored.dtype).bits < 16:
+            raise ValueError(f'the unit of {self.key!r} in {stored.dtype} is not known: give it')
+        return stored.astype(np.float32) / np.float32(1000)

@@ -79,6 +79,10 @@ class Normals(Task):
         """Components from -1..1 become 0..65535."""
         return super().to_uint16((prediction + 1) / 2)
 
+    def from_integers(self, stored: Array) -> Array:
+        """Components from 0 to full scale become -1..1."""
+        return super().from_integers(stored) * 2 - 1
+
 
 def _unit(gt: Array) -> Array:
     length = np.linalg.norm(gt, axis=-1, keepdims=True)

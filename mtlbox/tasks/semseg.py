@@ -68,6 +68,10 @@ class SemSeg(Task):
         """Class numbers are stored as they are."""
         return prediction.astype(np.uint16)
 
+    def from_integers(self, stored: Array) -> Array:
+        """Class numbers are stored as they are."""
+        return stored.astype(np.int64)
+
 
 def _palette() -> Array:
     """256 colours, each as far as can be from those before it; 0 is dark grey, 255 (ignored) is white."""

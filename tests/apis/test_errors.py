@@ -45,6 +45,12 @@ def test_a_workers_traceback_is_left_out(capsys: pytest.CaptureFixture) -> None:
     assert 'Traceback' not in ''.join(lines)
 
 
+def test_ctrl_c_is_a_line(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught, exit_on_user_error():
+        raise KeyboardInterrupt
+    assert caught.value.code == 130 and 'Interrupted.' in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     program = 'from mtlbox.apis import exit_on_user_error\nwith exit_on_user_error():\n    print("x\\n" * 10**6)'
     with subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -117,6 +117,22 @@ class TestRead:
                 refused += 1
         assert refused > 30
 
+    @pytest.mark.parametrize(
+        ('content', 'complaint'),
+        [(b'', r'it is empty \(0 bytes\)'), (bytes(9999), 'it begins with zeros'), (b'PK\x03\x04' + b'x' * 99, '')],
+    )
+    def test_what_torch_would_advise_is_not_passed_on(self, tmp_path, content, complaint):
+        path = tmp_path / 'a.pth'
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=complaint) as caught:
+            read_checkpoint(path)
+        assert 'weights_only' not in str(caught.value) and 'arbitrary' not in str(caught.value)
+
+    def test_a_folder(self, tmp_path):
+        (tmp_path / 'epoch_4.pth').mkdir()
+        with pytest.raises(FileNotFoundError, match=r'epoch_4\.pth, which is a folder\.$'):
+            read_checkpoint(tmp_path / 'epoch_4.pth')
+
     def test_a_text_file(self, tmp_path):
         path = tmp_path / 'notes.pth'
         path.write_text('<html>404: not found</html>\n' * 20)
@@ -268,6 +284,20 @@ class TestWeightsOf:
         assert list(weights) == list(make_model().state_dict())
         assert weights['stem.bias'] is averaged['module.stem.bias']
 
+    @pytest.mark.parametrize(
+        ('checkpoint', 'complaint'),
+        [
+            ({'state_dict': 5}, r"a\.pth: 'state_dict' holds no weights, but a int"),
+            ({'state_dict': None}, r"a\.pth: 'state_dict' holds no weights, but a NoneType"),
+            ({'state_dict': {'a': 'x'}}, r"'a' is a str, not a tensor"),
+            ({'state_dict': {3: torch.ones(1)}}, 'its keys are not names, but 3'),
+            ({}, r'a\.pth holds no weights: it is empty'),
+        ],
+    )
+    def test_what_holds_no_weights(self, checkpoint, complaint):
+        with pytest.raises(CheckpointError, match=complaint):
+            weights_of(checkpoint, source='a.pth')
+
     def test_no_averaged_ones(self):
         with pytest.raises(CheckpointError, match=r"no averaged weights; .*custom_hooks = \[dict\(type='EMAHook'\)\]"):
             weights_of({'state_dict': {}}, ema=True)
@@ -307,5 +337,5 @@ class TestLoadWeights:
             load_weights(make_model(4), make_model(8).state_dict(), 'a.pth')
 
     def test_a_checkpoint_of_something_else(self):
-        with pytest.raises(CheckpointError, match='another architecture'):
-            load_weights(make_model(), weights_of({'epoch': 3, 'best': 0.5}), 'a.pth')
+        with pytest.raises(CheckpointError, match=r"a\.pth holds no weights: 'epoch' is a int, not a tensor"):
+            weights_of({'epoch': 3, 'best': 0.5}, source='a.pth')

@@ -41,6 +41,7 @@ def read(folder: Path, kind: str, workers: int = 1) -> None:
 
 def test_killed_worker(tmp_path: Path) -> None:
     """In a process of its own: torch's handler raises wherever the main thread is, the test runner's code included."""
+    (tmp_path / 'epoch_3.pth').touch()
     (tmp_path / 'last_checkpoint').write_text('run/epoch_3.pth')
     code = (
         f'import runpy; runpy.run_path({__file__!r})["read"](__import__("pathlib").Path({str(tmp_path)!r}), "killed")'
@@ -49,7 +50,7 @@ def test_killed_worker(tmp_path: Path) -> None:
     assert done.returncode == 1
     message = done.stderr.rstrip().splitlines()[-1]
     assert message.startswith('ChildProcessError: A data-loading process died')
-    assert message.endswith('The last checkpoint is run/epoch_3.pth; go on from it with --resume.')
+    assert message.endswith(f'The last checkpoint is {tmp_path}/epoch_3.pth; go on from it with --resume.')
 
 
 @pytest.mark.parametrize('workers', [0, 1])
@@ -64,13 +65,27 @@ def test_other_errors_of_workers_keep_their_kind(tmp_path: Path) -> None:
         read(tmp_path, 'two lines')
 
 
-@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.EACCES])
 def test_disk(tmp_path: Path, number: int) -> None:
+    (tmp_path / 'epoch_3.pth').touch()
     (tmp_path / 'last_checkpoint').write_text('run/epoch_3.pth')
     with pytest.raises(OSError, match='/run/log') as caught, explained(str(tmp_path)):
         raise OSError(number, os.strerror(number), '/run/log')
     assert caught.value.errno == number
-    assert str(caught.value).endswith('/run/log. The last checkpoint is run/epoch_3.pth; go on from it with --resume.')
+    advice = f'The last checkpoint is {tmp_path}/epoch_3.pth; go on from it with --resume.'
+    assert str(caught.value).endswith(f'/run/log. {advice}')
+
+
+def test_a_lost_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '[../gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:1: Connection reset by peer\nmore'
+    with pytest.raises(RuntimeError, match='gloo'), explained(str(tmp_path)):
+        raise RuntimeError(text)
+    monkeypatch.setattr('mtlbox.engine.failures.distributed.is_initialized', lambda: True)
+    said = r'^Another process of this run died or hangs; .*by peer\)$'
+    with pytest.raises(ConnectionError, match=said), explained(str(tmp_path)):
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match='shape'), explained(str(tmp_path)):
+        raise RuntimeError('shape mismatch')
 
 
 def test_what_is_not_known_is_left_alone(tmp_path: Path) -> None:

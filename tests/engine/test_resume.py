@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -203,8 +205,51 @@ def test_weights_alone_cannot_be_resumed(undisturbed: Callable, tmp_path: Path) 
         runner.train()
 
 
+@pytest.mark.slow
+def test_a_fresh_run_does_not_go_on_from_a_former_one(undisturbed: Callable, tmp_path: Path) -> None:
+    config, expected = undisturbed('epoch')
+    work_dir = tmp_path / 'run'
+    shutil.copytree(expected, work_dir)
+    (work_dir / 'mine.pth').write_bytes(b'not of a run')
+    former = sorted(path.name for path in expected.glob('*.pth'))
+    cut_off(config, work_dir, CutAt(3))
+    (aside,) = work_dir.glob('before_*')
+    assert sorted(path.name for path in aside.glob('*')) == sorted([*former, 'last_checkpoint', 'result.json'])
+    assert [path.name for path in work_dir.glob('*.pth')] == ['mine.pth']
+    (work_dir / 'mine.pth').unlink()
+    assert find_checkpoint(work_dir, print) is None
+    cut_off(config, work_dir, CutAt(20))
+    assert list(work_dir.glob('before_*')) == [aside]
+    cut_off(config, work_dir, CutAt(22), resume=True)
+    assert list(work_dir.glob('before_*')) == [aside] and list(work_dir.glob('epoch_*.pth'))
+
+
+@pytest.mark.slow
+def test_another_optimizer_is_refused_and_other_settings_are_told(
+    undisturbed: Callable, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, expected = undisturbed('epoch')
+    changed = tmp_path / 'changed.py'
+    changed.write_text(f'_base_ = {str(config)!r}\noptim_wrapper = dict(optimizer=dict(lr=0.125))\n')
+    work_dir = tmp_path / 'lr'
+    shutil.copytree(expected, work_dir)
+    make(changed, work_dir, resume=True).train()
+    log = max(work_dir.glob('*/*.log')).read_text()
+    assert re.search(
+        r'optim_wrapper\.optimizer\.lr \(group 0\) is that of the checkpoint, [\d.e-]+, not the 0\.125', log
+    )
+    assert 'not divisible by' not in log
+    other = tmp_path / 'other.py'
+    kind = 'SGD' if 'Adam' in load_config(config).optim_wrapper.optimizer.type else 'Adam'
+    other.write_text(
+        f'_base_ = {str(config)!r}\noptim_wrapper = dict(optimizer=dict(_delete_=True, type={kind!r}, lr=0.1))\n'
+    )
+    with pytest.raises(CheckpointError, match=rf'state of another optimizer .* than optim_wrapper\.optimizer, {kind}'):
+        make(other, work_dir, resume=True).train()
+
+
 def whole(path: Path) -> Path:
-    torch.save({'meta': {}, 'optimizer': {}, 'message_hub': {}}, path)
+    torch.save({'meta': {}, 'optimizer': {}, 'message_hub': {}, 'state_dict': {}}, path)
     return path
 
 
@@ -228,6 +273,46 @@ class TestFind:
     def test_weights_alone_do_not_count(self, tmp_path: Path) -> None:
         torch.save({'state_dict': {}}, tmp_path / 'weights.pth')
         assert find_checkpoint(tmp_path, print) is None
+
+    def test_weights_alone_are_passed_over_with_a_word(self, tmp_path: Path) -> None:
+        whole(tmp_path / 'epoch_1.pth')
+        torch.save({'state_dict': {}, 'meta': {}, 'optimizer': None, 'message_hub': {}}, tmp_path / 'epoch_2.pth')
+        (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+        said: list[str] = []
+        assert find_checkpoint(tmp_path, said.append) == str(tmp_path / 'epoch_1.pth')
+        assert 'epoch_2.pth holds weights only' in said[0]
+
+    @pytest.mark.parametrize('pointer', [b'', b'x\0y', b'\xff\xfe', b'x' * 5000, b'.'])
+    def test_a_pointer_to_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pointer: bytes) -> None:
+        elsewhere = tmp_path / 'elsewhere'
+        elsewhere.mkdir()
+        whole(elsewhere / 'epoch_9.pth')
+        monkeypatch.chdir(elsewhere)
+        work_dir = tmp_path / 'run'
+        work_dir.mkdir()
+        (work_dir / 'last_checkpoint').write_bytes(pointer)
+        assert find_checkpoint(work_dir, print) is None
+        whole(work_dir / 'epoch_1.pth')
+        assert find_checkpoint(work_dir, print) == str(work_dir / 'epoch_1.pth')
+
+    def test_a_copied_work_dir_takes_its_own(self, tmp_path: Path) -> None:
+        original, copy = tmp_path / 'original', tmp_path / 'copy'
+        original.mkdir()
+        for name in ('epoch_1.pth', 'epoch_2.pth'):
+            whole(original / name)
+        (original / 'last_checkpoint').write_text(str(original / 'epoch_2.pth'))
+        shutil.copytree(original, copy)
+        assert [path.parent for path in candidates(copy)] == [copy, copy]
+
+    def test_damage_to_a_name_is_found(self, tmp_path: Path) -> None:
+        whole(tmp_path / 'epoch_1.pth')
+        content = whole(tmp_path / 'epoch_2.pth').read_bytes()
+        assert content.count(b'optimizer') == 1
+        (tmp_path / 'epoch_2.pth').write_bytes(content.replace(b'optimizer', b'optimizes'))
+        os.utime(tmp_path / 'epoch_1.pth', ns=(0, 0))
+        said: list[str] = []
+        assert find_checkpoint(tmp_path, said.append) == str(tmp_path / 'epoch_1.pth')
+        assert 'epoch_2.pth is damaged' in said[0]
 
     def test_all_damaged(self, tmp_path: Path) -> None:
         for name in ('epoch_1.pth', 'epoch_2.pth'):

@@ -1,12 +1,13 @@
 import importlib.util
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mtlbox.evaluation import list_baselines, load_baseline, write_baseline
+from mtlbox.evaluation import find_baselines, list_baselines, load_baseline, published_baselines, write_baseline
 from mtlbox.evaluation.delta_m import FOLDER
 from mtlbox.evaluation.functional import delta_m
 
@@ -49,6 +50,51 @@ def test_ctal_table_1():
     assert baseline.scores == {'semseg': {'mIoU': 49.23}, 'depth': {'relErr': 0.1636}, 'normals': {'mErr': 23.15}}
     assert baseline.protocols['semseg'] == 'pooled-absent-skipped'
     assert load_baseline('nyuv2-13_swinv2-s_ctal-paper').scores['semseg']['mIoU'] == 55.78
+
+
+def test_published_baselines_are_the_single_task_rows():
+    assert len(published_baselines()) > 10
+    baseline = load_baseline('nyud-40_swin-t_demt-paper')
+    assert (baseline.dataset, baseline.backbone) == ('nyud-40', 'Swin-T')
+    assert baseline.scores == {
+        'semseg': {'mIoU': 42.92},
+        'depth': {'rmse': 0.6104},
+        'normals': {'mErr': 20.94},
+        'boundary': {'odsF': 76.22},
+    }
+    assert 'DeMT' in baseline.source and 'Typo suspected' in baseline.source
+
+
+def test_a_file_of_a_published_name_has_the_published_numbers():
+    """A baseline that stands as a row and as a file: the file should go."""
+    for path in FOLDER.glob('*.json'):
+        if path.stem in published_baselines():
+            content, row = json.loads(path.read_text()), published_baselines()[path.stem]
+            assert (content['scores'], content['protocols']) == (row.scores, row.protocols)
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'backbone', 'protocols', 'names'),
+    [
+        (
+            'NYUv2',
+            'hrnet18',
+            {'semseg': 'pooled-absent-skipped', 'depth': 'pixel-pooled'},
+            ['nyuv2-13_hrnet18-small-v2_ctal-paper'],
+        ),
+        ('NYUv2', 'hrnet18', {'semseg': 'pooled-absent-zero'}, []),
+        ('NYUv2', 'ViT-B', {'semseg': 'pooled-absent-skipped'}, []),
+        ('NYUv2', 'hrnet18', {'semseg': 'pooled-absent-skipped', 'boundary': 'bsds'}, []),
+        (
+            'nyud-40',
+            'Swin-S',
+            {'semseg': 'pooled-absent-zero'},
+            ['nyud-40_swin-s_demt-paper', 'nyud-40_swin-s_mtformer-paper'],
+        ),
+    ],
+)
+def test_find(dataset, backbone, protocols, names):
+    assert [baseline.name for baseline in find_baselines(dataset, backbone, protocols)] == names
 
 
 @pytest.mark.parametrize('config', ['ctal_hrnet18_cityscapes', 'ctal-ms_hrnet18_cityscapes'])
@@ -124,7 +170,7 @@ def test_a_replica_makes_no_baseline(tmp_path, result):
     ],
 )
 def test_bad_files(tmp_path, change, message):
-    content = json.loads((FOLDER / 'nyuv2-13_swinv2-s_ctal-paper.json').read_text())
+    content = asdict(load_baseline('nyuv2-13_swinv2-s_ctal-paper'))
     path = tmp_path / 'bad.json'
     path.write_text(json.dumps(content | change))
     with pytest.raises(ValueError, match=message) as error:

@@ -124,6 +124,70 @@ def test_refuses_a_baseline_of_another_protocol():
         MTLEvaluator(metrics=configs(normals='atan2'), baseline=PAPER)
 
 
+def test_refuses_a_baseline_of_another_backbone():
+    evaluator = MTLEvaluator(metrics=configs(), baseline=PAPER)
+    evaluator.backbone = 'HRNet18'
+    with pytest.raises(
+        ValueError, match=r'has the backbone HRNet-W18-small-v2, but the model has Swin-T: .*force=True'
+    ):
+        evaluator.backbone = 'Swin-T'
+
+
+def test_refuses_a_baseline_of_another_data_set():
+    evaluator = MTLEvaluator(metrics=configs(), baseline=PAPER, primary=PRIMARY)
+    evaluator.dataset_meta = {'tasks': TASKS, 'dataset': 'NYUv2'}
+    with pytest.raises(ValueError, match='is of the data set nyuv2-13, but rooms is scored'):
+        evaluator.dataset_meta = {'tasks': TASKS, 'dataset': 'RoomsDataset'}
+
+
+def test_a_forced_comparison_is_made_and_marked(messages):
+    evaluator = MTLEvaluator(metrics=configs(normals='atan2'), baseline=PAPER, primary=PRIMARY, force=True)
+    evaluator.backbone = 'Swin-T'
+    assert 'delta_m' in evaluate(evaluator, [sample()])
+    comparison = evaluator.comparison()
+    assert comparison['name'] == PAPER and 'CTAL' in comparison['source']
+    assert [reason.split(' ')[0] for reason in comparison['forced']] == ['was', 'has']
+    assert all('forced' in message for message in messages) and messages
+
+
+def test_what_is_compared_with_is_told():
+    assert MTLEvaluator(metrics=configs()).comparison() is None
+    assert MTLEvaluator(metrics=configs(), baseline=PAPER).comparison()['forced'] == []
+
+
+def test_finds_the_baseline_of_data_backbone_and_protocols(messages):
+    evaluator = MTLEvaluator(metrics=configs(), baseline='auto', primary=PRIMARY)
+    evaluator.backbone = 'HRNet-W18-small-v2'
+    evaluator.dataset_meta = {'tasks': TASKS, 'dataset': 'NYUv2'}
+    assert evaluator.baseline.name == PAPER and 'delta_m' in evaluator.score_names()
+    assert not messages
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'dataset', 'protocols', 'message'),
+    [
+        ('ViT-B', 'NYUv2', {}, r'no baseline of nyuv2-13, ViT-B .* is shipped. To make one, train .*configs/stl'),
+        ('HRNet18', 'NYUv2', {'normals': 'atan2'}, r'no baseline of nyuv2-13, HRNet18 and the protocols .*atan2'),
+        (None, 'NYUv2', {}, r'needs to know the data set and the backbone'),
+    ],
+)
+def test_no_baseline_is_found(messages, backbone, dataset, protocols, message):
+    evaluator = MTLEvaluator(metrics=configs(**protocols), baseline='auto', primary=PRIMARY)
+    evaluator.backbone = backbone
+    evaluator.dataset_meta = {'tasks': TASKS, 'dataset': dataset}
+    assert evaluator.baseline is None
+    assert len(messages) == 1 and re.search(message, messages[0])
+
+
+def test_several_baselines_are_named(messages):
+    metric = {'type': 'SegMetric', 'task': 'semseg', 'protocol': 'pooled-absent-zero'}
+    evaluator = MTLEvaluator(metrics=metric, baseline='auto')
+    evaluator.backbone = 'Swin-S'
+    evaluator.dataset_meta = {'tasks': TASKS, 'dataset': 'nyud-40'}
+    assert evaluator.baseline is None
+    assert "'nyud-40_swin-s_demt-paper', 'nyud-40_swin-s_mtformer-paper'" in messages[0]
+
+
 def test_alias_is_no_other_protocol():
     assert MTLEvaluator(metrics=configs(depth='pixel-pooled/>0'), baseline=PAPER).baseline is not None
 

@@ -66,6 +66,8 @@ def test_train_writes_what_a_run_needs(run: Path) -> None:
     assert (data['dataset'], data['split'], data['of'], data['replica']) == ('RoomsDataset', 'val', None, False)
     assert data['samples'] > 0
     assert result['scores']['depth/rmse'] > 0
+    assert result['backbone'] == 'HRNet-W18-small-v2' and result['parameters'] == 4086457
+    assert result['baseline'] is None
     log = next(run.glob('*/*.log')).read_text()
     for word in ('eta:', 'lr:', 'memory_mb:', 'semseg/loss_ce:', 'depth/loss_l1:', 'normals/loss_cosine:'):
         assert word in log, word
@@ -135,6 +137,50 @@ def test_test_reproduces_the_validation(run: Path, tmp_path: Path) -> None:
     tested = json.loads(out.read_text())['test']['scores']
     assert tested == pytest.approx(trained, rel=1e-5)
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
+
+
+def test_test_scores_under_other_protocols(run: Path, tmp_path: Path) -> None:
+    protocols = ['--protocol', 'depth=image-mean', 'depth=pixel-pooled', 'semseg=pooled-absent-zero']
+    checkpoint = str(run / 'epoch_1.pth')
+    tool('test').main([CONFIG, checkpoint, '--work-dir', str(tmp_path), *protocols, '--cfg-options', *SMALL])
+    result = json.loads((tmp_path / 'result.json').read_text())
+    trained = json.loads((run / 'result.json').read_text())['val']['scores']
+    assert result['protocols'] == {
+        'semseg': 'pooled-absent-zero',
+        'depth': 'image-mean',
+        'normals': 'arccos',
+        'depth_pixel-pooled': 'pixel-pooled',
+    }
+    assert result['scores']['depth_pixel-pooled/rmse'] == pytest.approx(trained['depth/rmse'], rel=1e-5)
+    assert result['scores']['depth/rmse'] != pytest.approx(trained['depth/rmse'], rel=1e-5)
+
+
+def test_a_forced_baseline_is_marked_and_another_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = tmp_path / 'forced.py'
+    baseline = 'nyuv2-13_hrnet18-small-v2_ctal-paper'
+    for force in (True, False):
+        config.write_text(f'_base_ = {CONFIG!r}\ntest_evaluator = dict(baseline={baseline!r}, force={force})\n')
+        arguments = [
+            str(config),
+            str(run / 'epoch_1.pth'),
+            '--work-dir',
+            str(tmp_path / 'out'),
+            '--cfg-options',
+            *SMALL,
+        ]
+        if force:
+            tool('test').main(arguments)
+            continue
+        with pytest.raises(SystemExit) as caught:
+            tool('test').main(arguments)
+        assert caught.value.code == 2
+    result = json.loads((tmp_path / 'out' / 'result.json').read_text())
+    assert result['baseline']['name'] == baseline
+    assert result['baseline']['forced'] == ['is of the data set nyuv2-13, but rooms is scored']
+    assert 'delta_m' in result['scores']
+    assert 'is of the data set nyuv2-13, but rooms is scored: numbers of different' in capsys.readouterr().err
 
 
 def test_test_of_another_architecture_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -53,7 +53,7 @@ val_evaluator = dict(
         dict(type='SegMetric', task='semseg', protocol='pooled-absent-skipped'),
         dict(type='DisparityMetric', task='disparity', protocol='pixel-pooled'),
     ],
-    baseline='cityscapes-mtan_hrnet18-small-v2_ctal-paper',
+    baseline='auto',
     primary=dict(semseg='mIoU', disparity='relErr'),
 )
 test_evaluator = val_evaluator

@@ -29,7 +29,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     type='MTLEvaluator',
     metrics=_base_.metrics,
-    baseline='nyuv2-13_hrnet18-small-v2_ctal-paper',
+    baseline='auto',
     primary=dict(semseg='mIoU', depth='relErr', normals='mErr'),
 )
 test_evaluator = val_evaluator

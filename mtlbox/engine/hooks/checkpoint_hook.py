@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
-from mtlbox.engine.checkpoint import TEMPORARY, write_pointer
+from mtlbox.engine.checkpoint import POINTER, TEMPORARY, write_pointer
 from mtlbox.engine.loops import at_boundary
 from mtlbox.evaluation import MTLEvaluator
 from mtlbox.registry import HOOKS, did_you_mean
+
+_RESTS = (POINTER, 'ema.pth', 'result.json')
+"""What a run leaves beside its checkpoints."""
 
 
 @HOOKS.register_module()
@@ -22,10 +26,12 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     A checkpoint is written whole, then named in ``last_checkpoint``, then older ones are removed. One that falls
     between two steps of the optimizer, where gradients are being accumulated, is put off to the next step. A signal
-    to stop adds one, ``iter_{n}.pth``.
+    to stop adds one, ``iter_{n}.pth``. A run that is not resumed moves what a former one has left in its folders into
+    ``before_{time}`` there.
 
     Args:
-        save_best: Score that decides, ``'delta_m'`` or ``'{task}/{score}'``; None keeps no best checkpoint.
+        save_best: Score that decides, ``'delta_m'`` or ``'{task}/{score}'``; None keeps no best checkpoint. On a
+            replica or a part of the data, where no ``delta_m`` is computed, the first score decides in its place.
         kwargs: As in mmengine: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ``save_last``, ``save_begin``, ...;
             ``out_dir`` is a local folder.
 
@@ -53,6 +59,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         evaluator = getattr(runner.val_loop, 'evaluator', None)
         if self.save_best is not None and isinstance(evaluator, MTLEvaluator):
             score, known = self.key_indicators[0], evaluator.score_names()
+            other_data = evaluator.other_data()
+            if score == 'delta_m' and score not in known and known and other_data:
+                score = known[0]
+                runner.logger.warning(
+                    f"save_best is 'delta_m', but {other_data}: the best is told by {score!r} instead."
+                )
             if score == 'delta_m' and score not in known:
                 raise ValueError(
                     "save_best is 'delta_m', which cannot be computed: the log says which baseline or score is "
@@ -73,7 +85,27 @@ class CheckpointHook(MMEngineCheckpointHook):
         if is_main_process():
             for leftover in self._folder.glob(f'*.pth{TEMPORARY}'):
                 leftover.unlink(missing_ok=True)
+            if not runner._resume:
+                self._put_aside(runner)
         self._prune(runner)
+
+    def _put_aside(self, runner: Runner) -> None:
+        """Move what a former run has left into a folder of its own: neither overwritten nor taken for this run's."""
+        name = re.compile(
+            rf'(?:best_.*|{re.escape(self.filename_tmpl).replace(re.escape("{}"), "[0-9]+")}|iter_[0-9]+[.]pth)'
+        )
+        former = [path for path in self._folder.glob('*.pth') if name.fullmatch(path.name)]
+        former += [path for path in (Path(runner.work_dir, rest) for rest in _RESTS) if path.is_file()]
+        if not former or former == [Path(runner.work_dir, 'result.json')]:
+            return
+        aside = Path(runner.work_dir, f'before_{runner.timestamp}')
+        aside.mkdir(exist_ok=True)
+        for path in former:
+            path.replace(aside / path.name)
+        runner.logger.warning(
+            f'{runner.work_dir} held a former run, and this one starts afresh: the checkpoints and results of that one '
+            f'were moved to {aside}.'
+        )
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None

@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from mtlbox.config import config_hash
 from mtlbox.engine.checkpoint import replace_file
+from mtlbox.leaderboard import backbone_of
 from mtlbox.registry import HOOKS
 from mtlbox.version import __version__
 
@@ -31,9 +32,10 @@ class ResultHook(Hook):
 
     It holds the scores with their protocols, what they were measured on (``data``: data set, split, number of samples,
     whether it is a replica), the epoch and iteration, the config's name and hash, the commit, the seed, the device and
-    the versions. ``best`` is the validation with the best value of what the checkpoint hook
-    keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A
-    score that could not be computed is null.
+    the versions; the backbone, the number of parameters, and the baseline of delta_m with the reasons why it is not
+    comparable where that was forced. ``best`` is the validation with the best value of what the checkpoint hook keeps
+    (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A score that
+    could not be computed is null.
     """
 
     priority = 'LOW'
@@ -78,6 +80,8 @@ class ResultHook(Hook):
     def _write(self, runner: Runner, evaluator: Any) -> None:
         protocols = evaluator.protocols() if hasattr(evaluator, 'protocols') else {}
         origin = (evaluator.dataset_meta or {}).get('origin')
+        baseline = evaluator.comparison() if hasattr(evaluator, 'comparison') else None
+        model = runner.cfg.get('model')
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
         text = json.dumps(
             {
@@ -89,7 +93,10 @@ class ResultHook(Hook):
                 'world_size': runner.world_size,
                 'versions': _versions(),
                 'data': origin,
+                'backbone': backbone_of(model) if isinstance(model, Mapping) else None,
+                'parameters': getattr(runner, 'num_parameters', None),
                 'protocols': protocols,
+                'baseline': baseline,
                 'scores': chosen['scores'],
                 **self._result,
             },

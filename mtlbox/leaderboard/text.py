@@ -1,0 +1,240 @@
+"""Tables as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from string import ascii_lowercase
+from typing import Any
+
+from mtlbox.evaluation.delta_m import HOW_TO_MAKE
+from mtlbox.leaderboard.names import known_scores
+from mtlbox.leaderboard.rows import UNSTATED, Number
+from mtlbox.leaderboard.tables import SIZES, Line, Section, Table, sources_of
+
+LEGEND = (
+    'The best value of a backbone is **bold**, the second best *italic*. delta_m is recomputed from the scores as they '
+    'are printed, against the single-task row that is named beside the table; beside it what the source prints. Params '
+    'are in millions, † counted by us and not printed; MACs in 1e9, for one image. Rows of different protocols are '
+    'never in one table; "unstated" is a protocol that the paper does not say, whose rows are compared within that '
+    'paper only.'
+)
+_SIZES = {'params': 'params', 'macs': 'MACs'}
+_DIGITS = {'%': 2, 'deg': 2}
+_LETTERS = [*ascii_lowercase, *(first + second for first in ascii_lowercase for second in ascii_lowercase)]
+
+
+def heading(column: str) -> str:
+    """A column's heading: name, unit and direction."""
+    score = known_scores()[column]
+    unit = f' ({score.unit})' if score.unit else ''
+    return f'{column}{unit} {"↑" if score.higher_is_better else "↓"}'
+
+
+def shown(line: Line, column: str) -> str:
+    """A value as text: a published one as it is printed, ours with the usual digits and the deviation over seeds."""
+    value = line.value(column)
+    if value is None:
+        return ''
+    if column == 'delta_m':
+        return f'{value:+.2f}'
+    if column in SIZES:
+        counted = '†' if column == 'params' and line.row.params_counted else ''
+        return (value.text if isinstance(value, Number) else f'{value:.4g}') + counted
+    if isinstance(value, Number):
+        return value.text
+    digits = _DIGITS.get(known_scores()[column].unit, 4)
+    deviation = f' ± {line.row.std[column]:.{digits}f}' if column in line.row.std else ''
+    return f'{value:.{digits}f}{deviation}'
+
+
+def reference(section: Section, table: Table) -> str:
+    """One sentence on what delta_m compares with; '' where there is nothing to compare and no run of ours."""
+    if section.baseline is not None:
+        return f'delta_m against {section.baseline.name}: {section.baseline.source}.'.replace('..', '.')
+    if any(line.row.ours for line in section.lines):
+        return (
+            f'No delta_m: there is no baseline of {table.dataset}, {section.backbone} and these protocols'
+            f'{" for data of this kind" if table.setting else ""}. {HOW_TO_MAKE}.'
+        )
+    return ''
+
+
+def to_markdown(tables: Sequence[Table], *, level: int = 2) -> str:
+    """The tables as Markdown.
+
+    Args:
+        tables: What to write.
+        level: Of the headings of data sets.
+    """
+    parts = [LEGEND]
+    dataset = ''
+    for table in tables:
+        if table.dataset != dataset:
+            dataset = table.dataset
+            parts.append(f'{"#" * level} {table.dataset_title}')
+        parts.append(f'{"#" * (level + 1)} {table.title}')
+        parts.append(f'Protocol: {table.protocol}.')
+        sources = sources_of(table)
+        for section in table.sections:
+            parts.append(f'**{_backbone(section)}**' + _spaced(reference(section, table)))
+            parts.append(_markdown_section(section, table, list(sources)))
+        listed = zip(_LETTERS, sources.items())
+        parts.append('\n'.join(f'- [{letter}] {source}.{_spaced(note)}' for letter, (source, note) in listed))
+    return '\n\n'.join(parts) + '\n'
+
+
+def _backbone(section: Section) -> str:
+    return 'Backbone not stated' if section.backbone == UNSTATED else section.backbone
+
+
+def _spaced(text: str) -> str:
+    return f' {text}' if text else ''
+
+
+def _markdown_section(section: Section, table: Table, sources: list[str]) -> str:
+    gain = ['delta_m', 'printed'] if table.has_delta_m else []
+    head = [
+        'method',
+        *(_SIZES[size] for size in table.sizes),
+        *(heading(column) for column in table.columns),
+        *gain,
+        'source',
+    ]
+    lines = [_row(head), _row(['---', *['---:'] * (len(head) - 2), '---'])]
+    notes: list[str] = []
+    for line in section.lines:
+        numbers = []
+        for note in line.notes:
+            if note not in notes:
+                notes.append(note)
+            numbers.append(f'({notes.index(note) + 1})')
+        name = ' '.join([f'**{line.row.name}**' if line.row.ours else line.row.name, *numbers])
+        cells = [name, *(shown(line, size) for size in table.sizes)]
+        cells += [_emphasised(line, column) for column in table.columns]
+        if gain:
+            printed = '' if line.row.delta_m is None else f'{line.row.delta_m:+.2f}'
+            recomputed = '' if line.delta_m is None else _emphasised(line, 'delta_m')
+            cells += [recomputed, printed]
+        named = [f'{s.partition(",")[0]} [{_LETTERS[sources.index(s)]}]' for s in line.row.source.split('; ')]
+        lines.append(_row([*cells, '; '.join(named)]))
+    text = '\n'.join(lines)
+    return text + ''.join(f'\n\n({number}) {note}' for number, note in enumerate(notes, 1))
+
+
+def _emphasised(line: Line, column: str) -> str:
+    text = shown(line, column)
+    return {1: f'**{text}**', 2: f'*{text}*'}.get(line.marks.get(column, 0), text)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
+
+
+def to_records(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """The tables as plain values: what the JSON form and the page hold."""
+    return [
+        {
+            'dataset': table.dataset,
+            'title': f'{table.dataset_title}: {table.title}',
+            'setting': table.setting,
+            'study': table.study,
+            'protocols': table.protocols,
+            'columns': list(table.columns),
+            'sources': sources_of(table),
+            'sections': [
+                {
+                    'backbone': section.backbone,
+                    'baseline': section.baseline.name if section.baseline else None,
+                    'reference': reference(section, table),
+                    'rows': [_record(line) for line in section.lines],
+                }
+                for section in table.sections
+            ],
+        }
+        for table in tables
+    ]
+
+
+def _record(line: Line) -> dict[str, Any]:
+    row = line.row
+    return {
+        'method': row.method,
+        'variant': row.variant,
+        'ours': row.ours,
+        'runs': row.runs,
+        'params': row.params,
+        'params_counted': row.params_counted,
+        'macs': row.macs,
+        'scores': {column: float(value) for column, value in row.scores.items()},
+        'std': row.std,
+        'marks': line.marks,
+        'delta_m': line.delta_m,
+        'delta_m_printed': row.delta_m,
+        'source': row.source,
+        'notes': list(line.notes),
+    }
+
+
+def to_json(tables: Sequence[Table]) -> str:
+    """The tables as JSON."""
+    return json.dumps(to_records(tables), indent=2, ensure_ascii=False) + '\n'
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """The rows of all tables as CSV, one line each; scores that a row lacks are empty."""
+    columns = list(dict.fromkeys(column for table in tables for column in table.columns))
+    fixed = [
+        'dataset',
+        'setting',
+        'study',
+        'protocol',
+        'backbone',
+        'method',
+        'variant',
+        'ours',
+        'runs',
+        'params',
+        'macs',
+    ]
+    gain = ['delta_m', 'delta_m_printed', 'baseline']
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow([*fixed, *(name for c in columns for name in (c, f'{c} std')), *gain, 'source', 'notes'])
+    for table in tables:
+        for section in table.sections:
+            for line in section.lines:
+                row = line.row
+                values: list[Any] = [table.dataset, table.setting, table.study, table.protocol, section.backbone]
+                values += [row.method, row.variant, row.ours, row.runs, row.params, row.macs]
+                for column in columns:
+                    there = column in table.columns
+                    values += [row.scores.get(column) if there else None, row.std.get(column) if there else None]
+                baseline = section.baseline.name if section.baseline else None
+                values += [line.delta_m, row.delta_m, baseline, row.source, ' '.join((*line.notes, *row.source_notes))]
+                writer.writerow(['' if value is None else value for value in values])
+    return text.getvalue()
+
+
+MARKS = ('<!-- leaderboard -->', '<!-- /leaderboard -->')
+"""What the tables stand between in a page that is kept up to date."""
+
+
+def put_between_marks(page: str, text: str, where: str) -> str:
+    """``page`` with ``text`` in the place of what stands between ``MARKS``.
+
+    Args:
+        page: A Markdown page with both marks, each once.
+        text: What to put there.
+        where: What errors call the page.
+
+    Raises:
+        ValueError: The page has not both marks once.
+    """
+    before, found, rest = page.partition(MARKS[0])
+    _, ended, after = rest.partition(MARKS[1])
+    if not (found and ended) or MARKS[0] in rest or MARKS[1] in after:
+        raise ValueError(f'{where}: expected {MARKS[0]} and {MARKS[1]}, each once, around the tables')
+    return f'{before}{MARKS[0]}\n{text}{MARKS[1]}{after}'

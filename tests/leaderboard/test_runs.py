@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mtlbox.leaderboard.runs import NOT_RECORDED, REPLICA, find_results, read_run
+
+Write = Callable[..., Path]
+DATA = {'dataset': 'NYUv2', 'split': 'val', 'samples': 654, 'of': 654, 'replica': False}
+
+
+def test_a_run_is_a_row_of_the_scores_that_tables_have(write_result: Write) -> None:
+    row = read_run(write_result() / 'result.json')
+    assert (row.dataset, row.backbone, row.method) == ('nyuv2-13', 'HRNet-W18-small-v2', 'mine_hrnet18_nyuv2-13')
+    assert row.ours and row.setting == '' and row.params == pytest.approx(4.086457)
+    assert row.columns == ('semseg/mIoU', 'depth/rmse', 'normals/mErr')
+    assert row.scores == {'semseg/mIoU': 52.0, 'depth/rmse': 0.6, 'depth/relErr': 0.15, 'normals/mErr': 22.5}
+    assert row.source == 'ours, commit abc123, seed 0'
+
+
+def test_seeds(write_result: Write) -> None:
+    row = read_run(write_result(seeds=[0, 1, 2], std={'semseg/mIoU': 0.25, 'depth/rmse': None}) / 'result.json')
+    assert row.runs == 3 and row.std == {'semseg/mIoU': 0.25} and row.source.endswith('seeds 0, 1, 2')
+
+
+@pytest.mark.parametrize(
+    ('data', 'setting'),
+    [
+        (DATA | {'replica': True}, REPLICA),
+        (DATA | {'samples': 3}, 'A part of the split val: 3 of 654 samples'),
+        (DATA | {'of': None}, ''),
+        ('ABSENT', NOT_RECORDED),
+    ],
+)
+def test_what_is_not_the_whole_real_data_is_set_apart(write_result: Write, data: object, setting: str) -> None:
+    row = read_run(write_result(data=data) / 'result.json')
+    assert (row.dataset, row.setting) == ('nyuv2-13', setting)
+
+
+def test_a_forced_delta_m_is_told(write_result: Write) -> None:
+    row = read_run(write_result(baseline={'name': 'b', 'forced': ['has the backbone A', 'is of B']}) / 'result.json')
+    assert row.note == 'The delta_m in its result.json was forced: the baseline b has the backbone A; it is of B.'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'scores': {}}, 'has no scores'),
+        ({'protocols': 'ABSENT'}, 'has no protocols'),
+        ({'scores': {'semseg/mIoU': 'high'}}, "scores.semseg/mIoU must be a number or null, but is 'high'"),
+        ({'scores': {'semseg/mIoU': None}}, 'has none of the scores of published tables'),
+        ({'data': None, 'config': 'mine.py'}, 'does not say on which data'),
+    ],
+)
+def test_a_bad_result_is_named(write_result: Write, changes: dict, message: str) -> None:
+    path = write_result(**changes) / 'result.json'
+    with pytest.raises(ValueError, match=message) as error:
+        read_run(path)
+    assert str(path) in str(error.value)
+
+
+def test_no_json(tmp_path: Path) -> None:
+    (tmp_path / 'result.json').write_text('{')
+    with pytest.raises(ValueError, match=r'result.json is not valid JSON'):
+        read_run(tmp_path / 'result.json')
+
+
+def test_results_are_found_once_and_not_below_others(write_result: Write, tmp_path: Path) -> None:
+    one, other = write_result('all/one'), write_result('all/other')
+    write_result('all/one/test')
+    assert find_results([tmp_path / 'all', one, one / 'result.json']) == [one / 'result.json', other / 'result.json']
+    assert find_results([one / 'test']) == [one / 'test' / 'result.json']
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'there is no .*nowhere'):
+        find_results([tmp_path / 'nowhere'])
+    with pytest.raises(FileNotFoundError, match=r'has no result.json'):
+        find_results([tmp_path])

@@ -1,0 +1,134 @@
+"""Train a config with several seeds: ``python tools/run_seeds.py CONFIG --seeds 0 1 2``.
+
+Each seed has the folder ``seed_N`` in the work directory, whose ``result.json`` gets the mean and the standard
+deviation of all scores; ``tools/leaderboard.py`` shows both. Called again, finished seeds are left alone and a seed
+that was stopped goes on from its last checkpoint; more seeds may be asked for. Options that are not named below go to
+``tools/train.py``, e.g. ``--cfg-options model.neck.gamma=0.1``. Exit codes are those of ``tools/train.py``: after 75,
+call it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mtlbox.apis import exit_on_user_error
+from mtlbox.engine.checkpoint import replace_file
+from mtlbox.evaluation.seeds import combine_seeds
+
+TOOLS = Path(__file__).parent
+DONE = 'done'
+"""File in the folder of a seed that says it is finished."""
+
+
+def parse_args(argv: list[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
+    """Read the command line; return our options, and those of ``tools/train.py``."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--seeds', type=int, nargs='+', required=True, metavar='N', help='the seeds')
+    parser.add_argument('--work-dir', type=Path, help='where everything is written; work_dirs/CONFIG_seeds by default')
+    parser.add_argument(
+        '--processes', type=int, metavar='N', help='train each seed by tools/dist_train.sh with N of them'
+    )
+    return parser.parse_known_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train what is missing, one seed after the other, and combine."""
+    args, options = parse_args(argv)
+    with exit_on_user_error():
+        check(args, options)
+        work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seeds')
+        work_dir.mkdir(parents=True, exist_ok=True)
+        claim(work_dir, {'config': args.config, 'options': options})
+        for seed in args.seeds:
+            code = train(args.config, seed, work_dir / f'seed_{seed}', args.processes, options)
+            if code:
+                print(f'seed {seed} ended with exit code {code}; call this again to go on', file=sys.stderr)
+                sys.exit(code)
+        finished = sorted(
+            int(folder.name.removeprefix('seed_')) for folder in work_dir.glob('seed_*') if (folder / DONE).is_file()
+        )
+        result = combine_seeds({seed: work_dir / f'seed_{seed}' / 'result.json' for seed in finished})
+        text = json.dumps(result, indent=2) + '\n'
+        replace_file(work_dir / 'result.json', lambda temporary: temporary.write_text(text))
+        report(result, work_dir / 'result.json')
+
+
+def check(args: argparse.Namespace, options: list[str]) -> None:
+    """Refuse what could not be run or told apart."""
+    if len(set(args.seeds)) < len(args.seeds):
+        raise ValueError(f'--seeds names a seed twice: {args.seeds}')
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f'there is no config {args.config}')
+    for option in options:
+        if option.partition('=')[0] in ('--seed', '--resume') or option.startswith('randomness.seed='):
+            raise ValueError(f'{option} is set by this tool: give --seeds')
+
+
+def claim(work_dir: Path, settings: dict[str, Any]) -> None:
+    """Say what the folder's seeds are runs of.
+
+    Raises:
+        ValueError: They are runs of something else.
+    """
+    path = work_dir / 'settings.json'
+    if path.is_file():
+        before = json.loads(path.read_text())
+        if before != settings:
+            raise ValueError(
+                f'{work_dir} has seeds of other settings, {before}, not of {settings}: give another --work-dir'
+            )
+    replace_file(path, lambda temporary: temporary.write_text(json.dumps(settings, indent=2) + '\n'))
+
+
+def train(config: str, seed: int, work_dir: Path, processes: int | None, options: list[str]) -> int:
+    """Train a seed unless it is finished, and return the exit code; the signals that stop a run reach it."""
+    if (work_dir / DONE).is_file():
+        print(f'seed {seed} is finished already')
+        return 0
+    start = [sys.executable, str(TOOLS / 'train.py'), config]
+    if processes is not None:
+        start = [str(TOOLS / 'dist_train.sh'), config, str(processes)]
+    resume = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
+    command = [*start, '--work-dir', str(work_dir), '--seed', str(seed), *resume, *options]
+    print(f'seed {seed}: {" ".join(command)}', flush=True)
+    handled = (signal.SIGTERM, signal.SIGUSR1)
+    child: subprocess.Popen | None = None
+
+    def forward(number: int, frame: Any) -> None:
+        if child is not None:
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in handled}
+    try:
+        child = subprocess.Popen(command)
+        code = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if code == 0:
+        (work_dir / DONE).touch()
+    return code if code >= 0 else 128 - code
+
+
+def report(result: dict[str, Any], path: Path) -> None:
+    """Print mean and deviation of each score."""
+    print(f'{path}: {len(result["seeds"])} seeds, mean ± standard deviation')
+    for name, mean in result['scores'].items():
+        deviation = result['std'][name]
+        print(
+            f'  {name:20} '
+            + ('-' if mean is None else f'{mean:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}'))
+        )
+
+
+if __name__ == '__main__':
+    main()
