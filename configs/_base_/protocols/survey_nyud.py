@@ -1,8 +1,8 @@
-# NYUD, 40 classes and depth, 795 / 654 images of 480x640, as the survey's code has it and MTFormer uses it: zoom by 1, 1.2
-# or 1.5 about the centre (depth divided by it), flips, one fixed size, ImageNet's mean and deviation.
+# NYUD, 40 classes and depth, 795 / 654 images of 480x640, as the survey's code has it and MTFormer uses it: zoom by 1,
+# 1.2 or 1.5 about the centre (depth divided by it), flips, one fixed size, ImageNet's mean and deviation.
 # The survey's size is that of the layout nyud-b (docs/data.md); the other layouts are read too and resampled.
 # Depths of 6.5535 m and more are left out of loss and score: MTFormer's doing, unusual.
-# Ours differs in one place: images are resampled linearly or by area (there: cubic), and only where their size is another.
+# Ours differs in one place: images are resampled linearly or by area (there: cubic).
 input_size = (480, 640)
 data_root = 'data/nyud'
 tasks = dict(semseg=dict(type='SemSeg', num_classes=40), depth=dict(type='Depth'))
