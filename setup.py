@@ -51,6 +51,7 @@ setup(
         'lite': requirements('mmcv'),
         'ops': ['mmcv>=2.0.0,<2.2.0'],
         'publish': requirements('publish'),
+        'nyu': requirements('nyu'),
         'deepspeed': requirements('deepspeed'),
         'tests': requirements('tests'),
         'docs': requirements('docs'),

@@ -17,13 +17,14 @@ from mtlbox.engine import build_runner
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
+REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
 
 
 @pytest.fixture(scope='module')
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of replicas, one per data set that is read from disk."""
     root = tmp_path_factory.mktemp('replicas')
-    for layout, name in (('nyuv2-13', 'NYUv2'), ('cityscapes', 'CityscapesMTAN'), ('nyud-c', 'NYUD')):
+    for layout, name in REPLICAS.items():
         write_replica(layout, root / name, counts={'train': 2, 'val': 3}, size=SIZE, workers=1)
     return root
 

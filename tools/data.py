@@ -2,7 +2,7 @@
 
 python tools/data.py list                             the data sets, and what each command can do for them
 python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
-python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, converted
+python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, or the official .mat
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures
+from mtlbox.datasets.layouts import LAYOUTS, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
 
@@ -71,11 +71,14 @@ def convert(args: argparse.Namespace) -> None:
 
 def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:
     """Declare what the converter of NYU pictures takes."""
-    parser.add_argument('source', metavar='SOURCE', help='folder with image/*.png, semseg13/*.png, ...')
+    parser.add_argument(
+        'source', metavar='SOURCE', help='folder with image/*.png, semseg13/*.png, ..., or nyu_depth_v2_labeled.mat'
+    )
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     where = parser.add_mutually_exclusive_group()
     where.add_argument('--split', choices=('train', 'val'), default='val', help='where all images go (%(default)s)')
     where.add_argument('--splits', metavar='FILE', help='the official splits.mat, which says where each image goes')
+    parser.add_argument('--classes', metavar='FILE', help='of the .mat: the official classMapping40.mat')
     parser.add_argument(
         '--normal-axes',
         default=nyu_pictures.NORMAL_AXES,
@@ -85,7 +88,10 @@ def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:
 
 
 def convert_nyu_pictures(args: argparse.Namespace) -> None:
-    """Convert NYU pictures."""
+    """Convert NYU pictures, or the official file."""
+    if args.source.endswith('.mat'):
+        convert_nyu_official(args)
+        return
     report = nyu_pictures.convert(
         args.source,
         args.root,
@@ -98,11 +104,41 @@ def convert_nyu_pictures(args: argparse.Namespace) -> None:
     print(report)
 
 
+def add_nyu_official(parser: argparse.ArgumentParser) -> None:
+    """Declare what the converter of the official file of NYU Depth v2 takes."""
+    parser.add_argument('source', metavar='SOURCE', help='the official nyu_depth_v2_labeled.mat')
+    parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
+    parser.add_argument('--splits', metavar='FILE', help='the official splits.mat')
+    parser.add_argument('--classes', metavar='FILE', help='the official classMapping40.mat')
+
+
+def convert_nyu_official(args: argparse.Namespace) -> None:
+    """Convert the official file of NYU Depth v2."""
+    if args.splits is None or args.classes is None:
+        raise ValueError('The official file needs --splits splits.mat and --classes classMapping40.mat.')
+    written = nyu_official.convert(
+        args.source,
+        args.root,
+        dataset=args.dataset,
+        splits=args.splits,
+        classes=args.classes,
+        size=tuple(args.size) if args.size else None,
+        workers=args.workers,
+    )
+    print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
+    print('Boundaries and normals are of our own method: their scores do not compare with published ones.')
+
+
 Declare = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], None]
 
 CONVERTERS: dict[str, tuple[str | None, Declare, Run]] = {
-    'nyuv2-13': (nyu_pictures.__doc__, add_nyu_pictures, convert_nyu_pictures),
+    'nyuv2-13': (
+        f'{nyu_pictures.__doc__}\n{nyu_official.__doc__}',
+        add_nyu_pictures,
+        convert_nyu_pictures,
+    ),
+    'nyud-c': (nyu_official.__doc__, add_nyu_official, convert_nyu_official),
 }
 """Per data set: the help text, the options, the converter."""
 COMMANDS: dict[str, tuple[Declare, Run]] = {

@@ -7,6 +7,7 @@ from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.mtan import MTANDataset
 from mtlbox.datasets.nyud import NYUD
 from mtlbox.datasets.nyuv2 import NYUv2
+from mtlbox.datasets.pascal_context import PASCALContext
 from mtlbox.datasets.rooms import RoomsDataset
 from mtlbox.datasets.samplers import DefaultSampler, InfiniteSampler
 
@@ -19,6 +20,7 @@ __all__ = [
     'MTANDataset',
     'MultiTaskDataset',
     'NYUv2',
+    'PASCALContext',
     'RoomsDataset',
     'transforms',
 ]

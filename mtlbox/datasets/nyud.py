@@ -30,7 +30,8 @@ from typing import ClassVar
 import numpy as np
 
 from mtlbox.datasets import npy
-from mtlbox.datasets.image_file import read_image, read_map
+from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, unit
+from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.mtan import require_floats
@@ -45,7 +46,6 @@ NYUD_40_CLASSES = (
 )  # fmt: skip
 """Names of the classes 0..39, in the order of the official 40-class mapping."""
 
-_UNKNOWN = 0.5  # length below which a decoded normal stands for none
 _FARTHEST = 50  # metres that no depth of a room exceeds
 
 
@@ -70,29 +70,10 @@ def _classes_of_mat(path: str) -> Array:
     return _classes(read_mat(path, 'segmentation'), path)
 
 
-def binary_of_picture(path: str) -> Array:
-    """Return 0 and 1 of a picture of 0 and 255; what lies between is rounded."""
-    stored = read_map(path)
-    if stored.max() == 1:
-        raise ValueError(f'{path}: 0 and 255 are expected, but the largest value is 1.')
-    return (stored > 127).astype(np.uint8)
-
-
 def _binary_of_array(path: str) -> Array:
     stored = npy.load(path)
     stored = stored.reshape(stored.shape[:2]) if stored.ndim == 3 and stored.shape[2] == 1 else stored
     return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
-
-
-def _unit(normals: Array) -> Array:
-    """Return vectors of unit length, and zero where they are too short to mean anything."""
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
-    return np.where(length >= _UNKNOWN, normals / np.maximum(length, _UNKNOWN), 0).astype(np.float32)
-
-
-def normals_of_picture(path: str) -> Array:
-    """Return unit vectors of a picture that holds -1..1 as 0..255; grey is unknown."""
-    return _unit(read_image(path).astype(np.float32) * np.float32(2 / 255) - 1)
 
 
 def _normals_of_array(path: str) -> Array:
@@ -103,7 +84,7 @@ def _normals_of_array(path: str) -> Array:
     largest = np.abs(stored).max()
     if not largest <= 1.02:  # NaN as well
         raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
-    return _unit(stored.astype(np.float32))
+    return unit(stored.astype(np.float32))
 
 
 def _depth(stored: Array, path: str) -> Array:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
-from mtlbox.datasets.layouts import mtan_cityscapes, mtan_nyuv2, nyud
+from mtlbox.datasets.layouts import mtan_cityscapes, mtan_nyuv2, nyud, pascal
 from mtlbox.datasets.layouts.writing import Files
 from mtlbox.datasets.nyud import NYUD
 from mtlbox.datasets.nyuv2 import NYUv2
+from mtlbox.datasets.pascal_context import PASCALContext
 from mtlbox.tasks.base import Array
 
 
@@ -56,6 +57,13 @@ LAYOUTS = {
         )
         for layout in NYUD.LAYOUTS
     },
+    'pascal': Layout(
+        title='PASCAL-Context, 21 classes, human parts, saliency, normals and boundaries',
+        counts={split: PASCALContext.METAINFO['sizes'][split] for split in ('train', 'val')},
+        size=pascal.SIZE,
+        encode_room=pascal.encode_room,
+        lists={PASCALContext.LISTS: pascal.NAME},
+    ),
 }
 """The layouts by the data set's name in config files."""
 

@@ -143,7 +143,7 @@ def convert(
             + ', '.join(f'{kind}/NAME.png' for kind in _LABELS)
             + '.'
         )
-    by_split = {split: names} if splits is None else _read_splits(Path(splits), names)
+    by_split = {split: names} if splits is None else read_splits(Path(splits), names)
     axes = Axes.parse(normal_axes)
     parameters = {
         'content': 'NYU Depth v2 pictures',
@@ -253,7 +253,7 @@ def _size(picture: Array) -> str:
     return f'{picture.shape[0]}x{picture.shape[1]}'
 
 
-def _read_splits(path: Path, names: list[str]) -> dict[str, list[str]]:
+def read_splits(path: Path, names: list[str]) -> dict[str, list[str]]:
     """Return the names per split, by the official file of 1-based numbers."""
     try:
         from scipy.io import loadmat

@@ -26,7 +26,7 @@ def encode_picture_of_unit(normals: Array) -> Array:
     return np.clip(np.rint((normals + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
-def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:
+def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array, *, name: str = NAME) -> Files:
     """Turn a sample into the files of the layout nyud-c.
 
     Args:
@@ -35,13 +35,14 @@ def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: 
         depth: ``(H, W)`` metres, 0 unknown.
         normals: ``(H, W, 3)``, zero vector unknown.
         boundary: ``(H, W)``, 0 and 1.
+        name: Name of the sample, which may hold fields.
     """
     return {
-        f'images/{NAME}.png': image,
-        f'segmentation/{NAME}.png': _stored_classes(semseg),
-        f'depth/{NAME}.npy': depth.astype(np.float32),
-        f'normals/{NAME}.png': encode_picture_of_unit(normals),
-        f'edge/{NAME}.png': (boundary * 255).astype(np.uint8),
+        f'images/{name}.png': image,
+        f'segmentation/{name}.png': _stored_classes(semseg),
+        f'depth/{name}.npy': depth.astype(np.float32),
+        f'normals/{name}.png': encode_picture_of_unit(normals),
+        f'edge/{name}.png': (boundary * 255).astype(np.uint8),
     }
 
 
@@ -70,8 +71,7 @@ def _encode_b(room: Mapping[str, Array]) -> Files:
 
 
 def _encode_c(room: Mapping[str, Array]) -> Files:
-    maps = {name: room[name] for name in ('image', 'depth', 'normals', 'boundary')}
-    return encode(semseg=_CLASSES[room['semseg']], **maps)
+    return encode(room['image'], _CLASSES[room['semseg']], room['depth'], room['normals'], room['boundary'])
 
 
 ENCODERS = {'nyud-a': _encode_a, 'nyud-b': _encode_b, 'nyud-c': _encode_c}

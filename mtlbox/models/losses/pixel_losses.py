@@ -83,7 +83,10 @@ class CosineLoss(PixelLoss):
 
 @LOSSES.register_module()
 class BalancedBCELoss(PixelLoss):
-    """Binary cross-entropy in which ones weigh ``pos_weight`` and zeros ``1 - pos_weight``; for 1-channel logits.
+    """Binary cross-entropy in which ones weigh ``pos_weight`` and zeros ``1 - pos_weight``.
+
+    Logits of two channels are read by a softmax, as ATRC and InvPT do for saliency, which is the sigmoid of their
+    difference.
 
     Args:
         pos_weight: Weight of the ones in 0..1. Boundaries: 0.95 (PASCAL-Context; InvPT on NYUD), 0.8 (ATRC on NYUD).
@@ -105,4 +108,5 @@ class BalancedBCELoss(PixelLoss):
         ones = torch.where(mask, target[:, 0], torch.zeros_like(target[:, 0])).float()
         of_ones = share_over_ranks(ones < 0.5, mask) if self.pos_weight is None else self.pos_weight
         weight = ones * of_ones + (1 - ones) * (1 - of_ones)
-        return weight * F.binary_cross_entropy_with_logits(logits[:, 0], ones, reduction='none')
+        logit = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+        return weight * F.binary_cross_entropy_with_logits(logit, ones, reduction='none')

@@ -1,0 +1,29 @@
+"""What several data sets store alike, decoded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mtlbox.datasets.image_file import read_image, read_map
+from mtlbox.tasks.base import Array
+
+_UNKNOWN = 0.5  # length below which a decoded normal stands for none
+
+
+def binary_of_picture(path: str) -> Array:
+    """Return 0 and 1 of a picture of 0 and 255; what lies between is rounded."""
+    stored = read_map(path)
+    if stored.max() == 1:
+        raise ValueError(f'{path}: 0 and 255 are expected, but the largest value is 1.')
+    return (stored > 127).astype(np.uint8)
+
+
+def unit(normals: Array) -> Array:
+    """Return vectors of unit length, and zero where they are too short to mean anything."""
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.where(length >= _UNKNOWN, normals / np.maximum(length, _UNKNOWN), 0).astype(np.float32)
+
+
+def normals_of_picture(path: str) -> Array:
+    """Return unit vectors of a picture that holds -1..1 as 0..255; grey is unknown."""
+    return unit(read_image(path).astype(np.float32) * np.float32(2 / 255) - 1)

@@ -1,0 +1,250 @@
+"""Converting the official ``nyu_depth_v2_labeled.mat`` of NYU Depth v2.
+
+The source is the file of the authors (HDF5, 1449 images), read image by image; beside it are needed the official
+``splits.mat`` (1-based numbers of the images to train and to test on) and ``classMapping40.mat`` (894 classes to 40).
+
+- Classes: 894 to 40 by ``classMapping40.mat``; 40 to 13 by the table in this module, which is that of the official
+  ``class13Mapping.mat``. 0, unlabelled, is ignored.
+- Depth: ``depths``, in metres, whose holes the authors filled.
+- Boundaries: between regions of one class and instance. Unlabelled seams are first given to the nearest region, up to
+  8 pixels away; a pixel is a boundary if the one to its right or below it is in another region; lines are thinned.
+- Normals: from the depth by ``normals_from_depth`` with the camera of the data set; unknown at jumps and at the frame.
+
+Boundaries and normals are our own method: those of the archives that papers use were made otherwise, so that scores on
+these two do not compare with published ones.
+
+As nyud-c, the window of rows 46 to 470 and columns 41 to 600 is cut out, which leaves the white frame out (425x560);
+samples are named by their number. As nyuv2-13, the whole image is scaled to 288x384.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from mtlbox.datasets.layouts import mtan_nyuv2, nyud
+from mtlbox.datasets.layouts.nyu_pictures import MARKER, read_splits
+from mtlbox.datasets.layouts.writing import Files, claim, is_written, run_jobs, write_files, write_json, write_text
+from mtlbox.datasets.mat import read_mat
+from mtlbox.datasets.normals_from_depth import normals_from_depth
+from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
+from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
+from mtlbox.datasets.transforms.geometry import resize_image
+from mtlbox.evaluation.functional.boundary.thinning import thin
+from mtlbox.tasks import Depth, Normals, SemSeg
+from mtlbox.tasks.base import Array
+
+FOCAL, CENTRE = (518.857901, 519.469611), (324.582449, 252.736166)
+"""The colour camera of the data set in pixels (x, y), of the authors' toolbox, less one for MATLAB's first pixel."""
+WINDOW = (slice(45, 470), slice(40, 600))
+"""Rows and columns that nyud-c has."""
+
+_13_OF_40 = (
+    'wall', 'floor', 'furniture', 'bed', 'chair', 'sofa', 'table', 'wall', 'window', 'furniture', 'picture',
+    'furniture', 'window', 'table', 'furniture', 'window', 'furniture', 'objects', 'objects', 'floor', 'objects',
+    'ceiling', 'books', 'furniture', 'tv', 'objects', 'objects', 'objects', 'objects', 'objects', 'objects',
+    'furniture', 'objects', 'objects', 'objects', 'objects', 'objects', 'objects', 'furniture', 'objects',
+)  # fmt: skip
+"""Which of the 13 classes each of the 40 belongs to, in their order."""
+
+_FIELDS = {'images': 'uint8', 'depths': 'float', 'labels': 'integers', 'instances': 'integers'}
+_SEAM = 8  # pixels over which unlabelled seams are closed
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: Path
+    number: int
+    root: Path
+    split: str
+    index: int
+    dataset: str
+    size: tuple[int, int]
+    classes: tuple[int, ...]
+
+
+def convert(
+    source: str | Path,
+    root: str | Path,
+    *,
+    dataset: str,
+    splits: str | Path,
+    classes: str | Path,
+    size: tuple[int, int] | None = None,
+    workers: int = 1,
+    quiet: bool = False,
+) -> dict[str, int]:
+    """Write the official file in a layout below ``root``; return how many samples were written now, per split.
+
+    Called again with the same parameters it writes what is missing. Every file is complete or absent.
+
+    Args:
+        source: ``nyu_depth_v2_labeled.mat``.
+        root: A new or empty folder, or one that an earlier call with the same parameters has begun.
+        dataset: ``'nyud-c'`` or ``'nyuv2-13'``.
+        splits: The official ``splits.mat``.
+        classes: The official ``classMapping40.mat``.
+        size: (H, W) that the images, or of nyud-c the windows, are scaled to; by default that of the layout.
+        workers: Processes.
+        quiet: Show no progress bar.
+
+    Raises:
+        ImportError: h5py is not installed.
+        FileNotFoundError: A file is missing.
+        FileExistsError: ``root`` holds something else.
+        ValueError: A file is not what it should be.
+    """
+    source, root = Path(source), Path(root)
+    if dataset not in _WRITERS:
+        raise ValueError(f'The official file can become {" or ".join(_WRITERS)}, but not {dataset!r}.')
+    size = size or _WRITERS[dataset][0]
+    count, original = _look_at(source)
+    if dataset == 'nyud-c' and (original[0] < WINDOW[0].stop or original[1] < WINDOW[1].stop):
+        raise ValueError(f'{source} has images of {original[0]}x{original[1]}, but the window of nyud-c needs 480x640.')
+    numbers = {str(number) for number in range(1, count + 1)}
+    by_split = read_splits(Path(splits), sorted(numbers, key=int))
+    to_40 = _read_classes(Path(classes))
+    parameters = {
+        'content': 'NYU Depth v2, official file',
+        'dataset': dataset,
+        'source': str(source.resolve()),
+        'split': {key: len(names) for key, names in by_split.items()},
+        'size': list(size),
+    }
+    claim(root, MARKER, parameters)
+    jobs = [
+        _Job(source, int(name), root, split, index, dataset, size, to_40)
+        for split, names in by_split.items()
+        for index, name in enumerate(names)
+    ]
+    done = run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    for split, names in by_split.items():
+        if dataset == 'nyuv2-13':
+            write_json(
+                root / split / 'names.json', {str(index): f'{int(name):04d}' for index, name in enumerate(names)}
+            )
+        else:
+            write_text(root / NYUD.LISTS.format(split=split), ''.join(f'{int(name):04d}\n' for name in names))
+    return {split: sum(new for new, job in zip(done, jobs) if job.split == split) for split in by_split}
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[Any]:
+    """Open the HDF5 file; what is missing or damaged names it."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            "nyu_depth_v2_labeled.mat is an HDF5 file; to read it: pip install 'mtlbox[nyu]', or h5py"
+        ) from error
+    if not source.is_file():
+        raise FileNotFoundError(f'There is no file {source}; the official nyu_depth_v2_labeled.mat is expected.')
+    try:
+        file = h5py.File(source, 'r')
+    except OSError as error:
+        raise ValueError(f'{source} is no HDF5 file, or is truncated: {error}') from None
+    with file:
+        yield file
+
+
+def _look_at(source: Path) -> tuple[int, tuple[int, int]]:
+    """Return how many images there are and their (H, W); the axes of the file are reversed, MATLAB's first last."""
+    with _opened(source) as file:
+        missing = [name for name in _FIELDS if name not in file]
+        if missing:
+            raise ValueError(f'{source} does not hold {", ".join(missing)}: it is not nyu_depth_v2_labeled.mat.')
+        shapes = {name: file[name].shape for name in _FIELDS}
+        count, *_, width, height = shapes['images']
+        expected = dict.fromkeys(_FIELDS, (count, width, height)) | {'images': (count, 3, width, height)}
+        if shapes != expected:
+            raise ValueError(f'{source} has the shapes {shapes}, but these are expected: {expected}.')
+        return count, (height, width)
+
+
+def _read_classes(path: Path) -> tuple[int, ...]:
+    """Return the number 0..40 of each of the classes 0..894."""
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no file {path}; the official classMapping40.mat is expected.')
+    table = np.asarray(read_mat(path, 'mapClass')).ravel()
+    if table.size != 894 or table.min() < 1 or table.max() > len(NYUD_40_CLASSES):
+        raise ValueError(f'{path} must map 894 classes to 1..40, but has {table.size} entries.')
+    return (0, *map(int, table))
+
+
+def _convert_one(job: _Job) -> bool:
+    """Convert one image; return whether that was still to be done."""
+    _, write = _WRITERS[job.dataset]
+    names: dict[str, Any] = {'split': job.split, 'index': job.index, 'number': job.number}
+    blank = np.zeros(job.size, dtype=np.uint8)
+    example = write(np.zeros((*job.size, 3), np.uint8), blank, blank, np.zeros((*job.size, 3), np.float32), blank)
+    if is_written(job.root, example, **names):
+        return False
+    with _opened(job.source) as file:
+        try:
+            image, depth, labels, instances = (file[name][job.number - 1].T for name in _FIELDS)
+        except OSError as error:
+            raise ValueError(f'{job.source} is damaged at image {job.number}: {error}') from None
+    image = np.ascontiguousarray(image)  # (H, W, 3)
+    if labels.max() >= len(job.classes):
+        raise ValueError(f'{job.source}: image {job.number} has the class {labels.max()}, but 0..894 are expected.')
+    forty = np.asarray(job.classes, dtype=np.uint8)[labels]
+    semseg = np.where(forty == 0, 255, forty - 1).astype(np.uint8)
+    normals = normals_from_depth(depth, FOCAL, CENTRE)
+    boundary = boundaries_of_regions(np.where(labels == 0, 0, labels.astype(np.int64) * 65536 + instances))
+    maps: tuple[Array, ...] = (image, semseg, np.asarray(depth, dtype=np.float32), normals, boundary)
+    if job.dataset == 'nyud-c':
+        maps = tuple(one[WINDOW] for one in maps)
+    write_files(job.root, write(*_scaled(*maps, size=job.size)), **names)
+    return True
+
+
+def boundaries_of_regions(regions: Array) -> Array:
+    """Return 1 on the boundaries between regions ``(H, W)``, else 0, as this module says; 0 is no region."""
+    distance, (rows, columns) = distance_transform_edt(regions == 0, return_indices=True)
+    closed = np.where((distance <= _SEAM) & (regions != 0).any(), regions[rows, columns], regions)
+    lines = np.zeros(regions.shape, dtype=bool)
+    lines[:, :-1] |= closed[:, :-1] != closed[:, 1:]
+    lines[:-1] |= closed[:-1] != closed[1:]
+    return thin(lines).astype(np.uint8)
+
+
+def _scaled(
+    image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array, *, size: tuple[int, int]
+) -> tuple[Array, ...]:
+    """Bring all to ``size`` by the rules of their tasks; what becomes smaller keeps its boundaries."""
+    if image.shape[:2] == tuple(size):
+        return image, semseg, depth, normals, boundary
+    thinned = thin(cv2.resize(boundary.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0)
+    return (
+        resize_image(image, size),
+        SemSeg(num_classes=len(NYUD_40_CLASSES)).resize(semseg, size),
+        Depth().resize(depth, size),
+        Normals().resize(normals, size),
+        thinned.astype(np.uint8),
+    )
+
+
+def _as_nyud_c(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:
+    return nyud.encode(image, semseg, depth, normals, boundary, name='{number:04d}')
+
+
+_TO_13 = np.full(256, 255, dtype=np.uint8)
+_TO_13[: len(NYUD_40_CLASSES)] = [NYUV2_13_CLASSES.index(name) for name in _13_OF_40]
+
+
+def _as_nyuv2_13(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:
+    return mtan_nyuv2.in_split(mtan_nyuv2.encode(image, _TO_13[semseg], depth, normals))
+
+
+_WRITERS: dict[str, tuple[tuple[int, int], Callable[..., Files]]] = {
+    'nyud-c': ((425, 560), _as_nyud_c),
+    'nyuv2-13': ((288, 384), _as_nyuv2_13),
+}
+"""By data set: (H, W), and what turns a sample into its files."""

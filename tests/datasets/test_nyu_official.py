@@ -1,0 +1,142 @@
+"""The converter is given an HDF5 file made by hand in the axis order of the official one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from mtlbox.datasets import NYUD, NYUv2
+from mtlbox.datasets.layouts import nyu_official
+from mtlbox.datasets.layouts.nyu_official import boundaries_of_regions, convert
+from mtlbox.datasets.normals_from_depth import normals_from_depth
+from mtlbox.datasets.rooms import render_room
+
+SHARED = Path(__file__).parents[2] / '../shared/data/nyu_meta'
+TASKS = {
+    'semseg': {'type': 'SemSeg', 'num_classes': 40},
+    'depth': {'type': 'Depth'},
+    'normals': {'type': 'Normals'},
+    'boundary': {'type': 'Boundary'},
+}
+H, W = 480, 640
+TOP, LEFT = 45, 40
+
+
+@pytest.fixture(scope='module')
+def official(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three images, each a wall 2 m away: left class 5 (to 1), right class 7 (to 40), the first row unlabelled."""
+    h5py = pytest.importorskip('h5py')
+    folder = tmp_path_factory.mktemp('official')
+    images = np.zeros((3, 3, W, H), np.uint8)  # MATLAB's (H, W, 3, N), reversed
+    depths, labels, instances = (np.zeros((3, W, H), kind) for kind in (np.float32, np.uint16, np.uint8))
+    for i in range(3):
+        images[i, 0, LEFT, TOP] = 250  # red at the window's first pixel
+        images[i, 1] = 10 * i
+        depths[i] = 2.0
+        labels[i, :300], labels[i, 300:], instances[i] = 5, 7, 1
+        labels[i, :, : TOP + 1] = 0
+    with h5py.File(folder / 'nyu.mat', 'w') as file:
+        for name, array in (('images', images), ('depths', depths), ('labels', labels), ('instances', instances)):
+            file[name] = array
+    table = np.full((1, 894), 3, np.uint8)
+    table[0, 4], table[0, 6] = 1, 40
+    savemat(folder / 'classMapping40.mat', {'mapClass': table})
+    savemat(folder / 'splits.mat', {'trainNdxs': [[3]], 'testNdxs': [[1], [2]]})
+    return {'source': folder / 'nyu.mat', 'splits': folder / 'splits.mat', 'classes': folder / 'classMapping40.mat'}
+
+
+def test_to_nyud_c(official: dict[str, Path], tmp_path: Path) -> None:
+    assert convert(root=tmp_path, dataset='nyud-c', quiet=True, **official) == {'train': 1, 'val': 2}
+    dataset = NYUD(data_root=str(tmp_path), split='val', tasks=TASKS)
+    assert dataset.metainfo['layout'] == 'nyud-c'
+    assert [dataset.get_data_info(i)['sample_id'] for i in range(2)] == ['0001', '0002']
+    sample = dataset.load_sample(1)
+    assert sample['img'].shape == (425, 560, 3)
+    assert sample['img'][0, 0].tolist() == [250, 10, 0] and sample['img'][1, 1].tolist() == [0, 10, 0]
+    gt = sample['gt']
+    assert (gt['semseg'][0] == 255).all()
+    assert (gt['semseg'][1:, : 300 - LEFT] == 0).all() and (gt['semseg'][1:, 300 - LEFT :] == 39).all()
+    assert (gt['depth'] == 2).all()
+    np.testing.assert_allclose(gt['normals'][9:-9, 9:-9], np.broadcast_to([0, 0, -1], (407, 542, 3)), atol=0.01)
+    assert (gt['boundary'].sum(1) == 1).all() and (gt['boundary'][:, 299 - LEFT] == 1).all()
+    assert convert(root=tmp_path, dataset='nyud-c', quiet=True, **official) == {'train': 0, 'val': 0}
+    (tmp_path / 'edge/0003.png').unlink()
+    assert convert(root=tmp_path, dataset='nyud-c', quiet=True, **official) == {'train': 1, 'val': 0}
+
+
+def test_to_nyuv2_13(official: dict[str, Path], tmp_path: Path) -> None:
+    assert convert(root=tmp_path, dataset='nyuv2-13', quiet=True, **official) == {'train': 1, 'val': 2}
+    tasks = {**{key: TASKS[key] for key in ('depth', 'normals')}, 'semseg': {'type': 'SemSeg', 'num_classes': 13}}
+    sample = NYUv2(data_root=str(tmp_path), split='val', tasks=tasks).load_sample(1)
+    assert sample['sample_id'] == '1_0002' and sample['img'].shape == (288, 384, 3)
+    assert (sample['gt']['semseg'][30:, :180] == 11).all() and (sample['gt']['semseg'][30:, 181:] == 6).all()
+    assert (sample['gt']['depth'] == 2).all()
+
+
+def test_13_of_40_is_the_official_table() -> None:
+    if not SHARED.is_dir():
+        pytest.skip('no official NYU files here')
+    from scipy.io import loadmat
+
+    mapping = loadmat(SHARED / 'class13Mapping.mat')['classMapping13'][0, 0]
+    assert nyu_official._TO_13[:40].tolist() == (mapping['labels13'].ravel().astype(int) - 1).tolist()
+    assert len(nyu_official._read_classes(SHARED / 'classMapping40.mat')) == 895
+
+
+@pytest.mark.parametrize(
+    ('change', 'complaint'),
+    [
+        ({'dataset': 'nyud-b'}, "can become nyud-c or nyuv2-13, but not 'nyud-b'"),
+        ({'source': 'splits'}, 'is no HDF5 file'),
+        ({'source': Path('nowhere.mat')}, 'There is no file nowhere.mat'),
+        ({'classes': 'splits'}, "does not hold 'mapClass'"),
+        ({'splits': 'classes'}, 'must hold trainNdxs'),
+    ],
+)
+def test_wrong_files(official: dict[str, Path], tmp_path: Path, change: dict[str, Any], complaint: str) -> None:
+    arguments: dict[str, Any] = {'dataset': 'nyud-c', **official}
+    arguments |= {key: official.get(value, value) for key, value in change.items()}
+    with pytest.raises((ValueError, FileNotFoundError), match=complaint):
+        convert(root=tmp_path / 'out', quiet=True, **arguments)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_wrong_axes_are_refused(tmp_path: Path, official: dict[str, Path]) -> None:
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(tmp_path / 'a.mat', 'w') as file:
+        file['images'] = np.zeros((1, H, W, 3), np.uint8)
+        for name in ('depths', 'labels', 'instances'):
+            file[name] = np.zeros((1, H, W), np.float32)
+    with pytest.raises(ValueError, match='has the shapes'):
+        convert(root=tmp_path / 'out', dataset='nyud-c', **{**official, 'source': tmp_path / 'a.mat'})
+
+
+def test_boundaries_of_regions() -> None:
+    regions = np.zeros((20, 30), np.int64)
+    regions[:, :10], regions[:, 14:] = 1, 2  # a seam of four unlabelled columns
+    lines = boundaries_of_regions(regions)
+    assert (lines.sum(1) == 1).all() and set(np.flatnonzero(lines.any(0))) <= {10, 11, 12, 13}
+    assert not boundaries_of_regions(np.zeros((5, 6), np.int64)).any()
+
+
+def test_normals_of_rendered_rooms() -> None:
+    """Against the exact normals of rooms, whose camera is a pinhole."""
+    from mtlbox.datasets.room_scenes import sample_scene
+
+    size = (96, 128)
+    room, camera = render_room('val', 3, size), sample_scene('val', 3).camera
+    focal = camera.focal(size)
+    made = normals_from_depth(room['depth'], (focal, focal), ((size[1] - 1) / 2, (size[0] - 1) / 2), window=3)
+    known = made.any(-1)
+    angles = np.degrees(np.arccos(np.clip((made * room['normals']).sum(-1), -1, 1)))[known]
+    assert known.mean() > 0.5 and np.median(angles) < 1
+    assert ((made * room['normals']).sum(-1)[known] > 0).mean() > 0.97
+    holes = room['depth'].copy()
+    holes[40:44, 60:64] = 0
+    assert not normals_from_depth(holes, (focal, focal), (64, 48))[39:45, 59:65].any()
+    with pytest.raises(ValueError, match='window must be odd'):
+        normals_from_depth(holes, (focal, focal), (64, 48), window=4)
