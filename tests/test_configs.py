@@ -18,6 +18,17 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
 REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
+LARGE = ('hrnet48', 'swin')
+"""Parts of the names of configs whose training step is left to the slow tests."""
+BEHIND_ZEROS = ('neck.gated.gate.0.bias',)
+"""Parameters that start to move with the second step, since the weights behind them start as 0."""
+
+
+def by_size() -> list:
+    return [
+        pytest.param(path, marks=pytest.mark.slow if any(part in path.stem for part in LARGE) else (), id=str(path))
+        for path in CONFIGS
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -41,7 +52,7 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
         loader = cfg[f'{name}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         for step in loader.dataset.pipeline:
-            if step.type == 'RandomCrop':
+            if step.type in ('RandomCrop', 'Resize'):
                 step.size = SIZE
         if 'data_root' in loader.dataset:
             loader.dataset.data_root = str(replicas / loader.dataset.type)
@@ -56,7 +67,7 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     return cfg
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=str)
+@pytest.mark.parametrize('path', by_size())
 def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path) -> None:
     cfg = shrink(load_config(ROOT / path), replicas, tmp_path)
     runner = build_runner(cfg)
@@ -66,7 +77,7 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     unchanged = [
         key
         for key, value in runner.model.named_parameters()
-        if value.requires_grad and torch.equal(before[key], after[key])
+        if value.requires_grad and key not in BEHIND_ZEROS and torch.equal(before[key], after[key])
     ]
     assert not unchanged, f'parameters that a training step does not move: {unchanged[:5]}'
     result = json.loads((tmp_path / 'result.json').read_text())

@@ -125,9 +125,8 @@ class TestRandomScale:
         assert 50 <= min(heights) < 65 and 180 < max(heights) <= 200
 
     def test_choices(self):
-        heights = [
-            RandomScale(choices=(1.0, 1.2, 1.5))(make_sample(100, 10, seed))['img'].shape[0] for seed in range(60)
-        ]
+        scale = RandomScale(choices=(1.0, 1.2, 1.5))
+        heights = [scale(make_sample(100, 10, seed))['img'].shape[0] for seed in range(60)]
         assert {height: heights.count(height) > 8 for height in heights} == {100: True, 120: True, 150: True}
 
     def test_keeps_its_size_about_the_centre(self):
