@@ -44,9 +44,18 @@ def test_depth_is_narrowed_with_the_enlargement_after_the_first_convolution(posi
     assert sum(p.numel() for p in head.parameters()) == 8 * 6 + 6 + 6 * 4 + 4 + 4 + 1
     x = 3 * torch.randn(2, 8, 3, 4)
     with torch.no_grad():
+        head.predictor.bias.zero_()
         first = enlarged(F.conv2d(x, head.enter.weight, head.enter.bias))
         second = F.conv2d(first, head.narrow.weight, head.narrow.bias).clamp(min=0)
         expected = F.conv2d(second, head.predictor.weight, head.predictor.bias)
         assert (expected < 0).any()
         expected = expected.clamp(min=0) if positive else expected
         torch.testing.assert_close(head(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_positive_head_starts_with_a_gradient() -> None:
+    for seed in range(20):
+        torch.manual_seed(seed)
+        head = NarrowingHead(task=TASKS['depth'], losses=[], in_channels=256)
+        head(torch.randn(1, 256, 4, 4)).sum().backward()
+        assert head.enter.weight.grad.any(), seed

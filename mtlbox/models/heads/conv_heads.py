@@ -61,7 +61,8 @@ class NarrowingHead(TaskHead):
     """1x1 convolutions to ever fewer channels, with an enlargement after the first: MTFormer's head of depth.
 
     There is no norm, and a ReLU after the last convolution unless ``positive`` is off: for tasks whose values are
-    not negative. Bilinear with corners aligned, as in MTFormer's other heads.
+    not negative. Before it the bias starts as 1: from the released code's start near 0, on which side of it being left
+    to chance, a head that begins below never gets a gradient. Bilinear with corners aligned, as in MTFormer's others.
 
     Args:
         task: The task; given by the model.
@@ -89,6 +90,8 @@ class NarrowingHead(TaskHead):
         self.enter = nn.Conv2d(in_channels, mid_channels[0], 1)
         self.narrow = nn.Conv2d(mid_channels[0], mid_channels[1], 1)
         self.predictor = nn.Conv2d(mid_channels[1], task.channels, 1)
+        if positive and self.predictor.bias is not None:
+            nn.init.ones_(self.predictor.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, h, w)`` to ``(B, K, h, w)``, times ``upsample``."""

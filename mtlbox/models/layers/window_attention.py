@@ -147,8 +147,8 @@ class WindowAttention(nn.Module):
             first = 1
             allowed = neighbours(size=size, window=self.window, shift=self.shift, device=query.device)
             bias = bias.masked_fill(~allowed[:, None], float('-inf')).flatten(0, 1)  # (windows * heads, N, N)
-        joined = [part.flatten(first, first + 1) for part in (query, key, value)]
-        out = F.scaled_dot_product_attention(*joined, attn_mask=bias[None].to(query.dtype), scale=self.scale)
+        q, k, v = (part.flatten(first, first + 1) for part in (query, key, value))
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(query.dtype), scale=self.scale)
         return out.unflatten(first, query.shape[first : first + 2])
 
 

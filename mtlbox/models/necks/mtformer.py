@@ -190,7 +190,7 @@ class MTFormer(TaskNeck):
             )
         of_shared, of_self, of_cross = num_blocks
         self.cross_attention, self.update_others, self.with_cp = cross_attention, update_others, with_cp
-        plain = {
+        plain: dict[str, Any] = {
             'channels': channels,
             'num_heads': num_heads,
             'window': window,
@@ -201,7 +201,7 @@ class MTFormer(TaskNeck):
         self.shared = WindowStack(num_blocks=of_shared, **plain)
         self.own = nn.ModuleDict({key: WindowStack(num_blocks=of_self, **plain) for key in tasks})
         if cross_attention:
-            block = {
+            block: dict[str, Any] = {
                 'num_heads': num_heads,
                 'mlp_ratio': mlp_ratio,
                 'scale': (len(tasks) * channels / num_heads) ** -0.5 if scale_quirk else None,
