@@ -51,6 +51,8 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     cfg.model.backbone.init_cfg = None
     if cfg.model.backbone.type == 'mmpretrain.SwinTransformer' and isinstance(cfg.model.backbone.arch, str):
         cfg.model.backbone.arch = {'depths': (2, 2, 2, 2), **SWIN[cfg.model.backbone.arch]}
+    if 'drop_path_rate' in cfg.model.backbone:
+        cfg.model.backbone.drop_path_rate = 0.0  # or the one step leaves out whole blocks
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = SIZE
     neck = cfg.model.get('neck') or {}
@@ -60,7 +62,7 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
         loader = cfg[f'{name}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         for step in loader.dataset.pipeline:
-            if step.type == 'RandomCrop':
+            if step.type in ('RandomCrop', 'Resize'):
                 step.size = SIZE
         if 'data_root' in loader.dataset:
             loader.dataset.data_root = str(replicas / loader.dataset.type)

@@ -96,14 +96,18 @@ DATASETS = {'NYUv2': 'nyuv2-13', 'NYUD': 'nyud-40', 'Cityscapes': 'cityscapes-mt
 
 
 def leaderboard_rows(model: dict[str, Any], metrics: dict[str, float], source: str) -> list[Row]:
-    """The leaderboard's rows of the data, backbone and source of ``model`` that have all of ``metrics``."""
+    """The leaderboard's rows of the data, backbone and source of ``model`` that have all of ``metrics``.
+
+    Names are those of scores alone, or ``{task}/{score}`` where several tasks have one score.
+    """
     meta = model['Metadata']
+    scores = {name: value for name, value in metrics.items() if name != 'delta_m'}
+    by_task = any('/' in name for name in scores)
     return [
         row
         for row in load_rows()
         if (row.dataset, row.backbone, row.source) == (DATASETS[meta['Training Data']], meta['Backbone'], source)
-        and {name.rpartition('/')[2]: value for name, value in row.scores.items()}
-        == {name: value for name, value in metrics.items() if name != 'delta_m'}
+        and {name if by_task else name.rpartition('/')[2]: value for name, value in row.scores.items()} == scores
         and row.delta_m == metrics.get('delta_m')
     ]
 
@@ -158,6 +162,14 @@ def test_ablation_options_are_accepted(model: dict[str, Any], row: dict[str, Any
         for part in key.split('.'):
             node = node[part]
         assert node == value
-    assert row['Source'] and set(row['Metrics']) <= {'mIoU', 'rmse', 'relErr', 'mErr', 'odsF', 'delta_m'}
+    assert row['Source']
+    assert {name.rpartition('/')[2] for name in row['Metrics']} <= {
+        'mIoU',
+        'rmse',
+        'relErr',
+        'mErr',
+        'odsF',
+        'delta_m',
+    }
     if cfg.pretty_text == load_config(ROOT / model['Config']).pretty_text:  # the row of the config as it is
         assert row['Metrics'] and row['Metrics'].items() <= published(model).items()

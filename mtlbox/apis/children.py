@@ -28,4 +28,4 @@ def start(command: list[str], **options: Any) -> subprocess.Popen:
         if os.getppid() != parent:  # which ended in the meantime
             os.kill(os.getpid(), signal.SIGTERM)
 
-    return subprocess.Popen(command, preexec_fn=follow_parent, **options)  # noqa: PLW1509 (no threads are running)
+    return subprocess.Popen(command, preexec_fn=follow_parent, **options)

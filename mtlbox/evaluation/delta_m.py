@@ -143,7 +143,8 @@ def write_baseline(
 
     Raises:
         FileNotFoundError: If there is no such result.
-        ValueError: If the result lacks what is needed, is of a replica, a part of the data or a multi-task network, or ``path`` does not end in '.json'.
+        ValueError: If the result lacks what is needed, is of a replica, a part of the data or a multi-task network, or
+            ``path`` does not end in '.json'.
     """
     if Path(path).suffix != '.json':
         raise ValueError(f'{path}: a baseline file must end in .json')

@@ -106,10 +106,10 @@ class Task:
         """Cut the window of ``height`` x ``width`` at ``(top, left)`` out of ``gt``."""
         return np.ascontiguousarray(gt[top : top + height, left : left + width])
 
-    def pad(self, gt: Array, size: tuple[int, int]) -> Array:
-        """Extend ``gt`` at the bottom and right to ``size`` (H, W) with the ignore value."""
+    def pad(self, gt: Array, size: tuple[int, int], top: int = 0, left: int = 0) -> Array:
+        """Extend ``gt`` to ``size`` (H, W) with the ignore value: ``top`` rows above and ``left`` columns before it."""
         height, width = gt.shape[:2]
-        widths = [(0, size[0] - height), (0, size[1] - width)] + [(0, 0)] * (gt.ndim - 2)
+        widths = [(top, size[0] - height - top), (left, size[1] - width - left)] + [(0, 0)] * (gt.ndim - 2)
         return np.pad(gt, widths, constant_values=self.ignore_value)
 
     # -- encoding ---------------------------------------------------------------------------------------------------

@@ -174,6 +174,31 @@ def one_sided(folder: Path) -> Any:
     return train(cfg)
 
 
+def contrast(folder: Path, kind: str, **options: Any) -> Any:
+    """MTFormer, whose contrast compares the images of all ranks; its weight is such that it is felt."""
+    cfg = config(folder, f'contrast_{kind}')
+    cfg.model.neck = dict(
+        type='MTFormer',
+        in_channels=(4, 8, 16, 32),
+        channels=16,
+        num_heads=2,
+        num_blocks=(1, 1, 2),
+        contrast=kind,
+        contrast_weight=0.5,
+        contrast_options=options,
+    )
+    cfg.model.heads = dict(type='HighResolutionHead', in_channels=16, norm_cfg=GROUP_NORM)
+    return train(cfg)
+
+
+def contrast_bank(folder: Path) -> Any:
+    return contrast(folder, 'nce_bank', num_samples=12, num_negatives=5)
+
+
+def contrast_batch(folder: Path) -> Any:
+    return contrast(folder, 'info_nce_batch')
+
+
 def live_batch_norm(folder: Path) -> Any:
     cfg = config(folder, 'live_batch_norm', norm=None)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
@@ -270,7 +295,10 @@ def poisoned(folder: Path) -> Any:
 
 SCENARIOS: dict[str, Callable[[Path], Any]] = {
     scenario.__name__: scenario
-    for scenario in (group_norm, norm_eval, one_sided, live_batch_norm, fsdp, fsdp_from_plain, poisoned)
+    for scenario in (
+        *(group_norm, norm_eval, one_sided, contrast_bank, contrast_batch),
+        *(live_batch_norm, fsdp, fsdp_from_plain, poisoned),
+    )
 }
 DEEPSPEED_SCENARIOS: dict[str, Callable[[Path], Any]] = {
     scenario.__name__: scenario

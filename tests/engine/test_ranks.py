@@ -63,7 +63,7 @@ def assert_equal_weights(state: Mapping[str, torch.Tensor], expected: Mapping[st
         torch.testing.assert_close(state[name], value, rtol=1e-4, atol=atol)
 
 
-@pytest.mark.parametrize('name', ['group_norm', 'norm_eval', 'one_sided'])
+@pytest.mark.parametrize('name', ['group_norm', 'norm_eval', 'one_sided', 'contrast_bank', 'contrast_batch'])
 def test_two_ranks_equal_one_process_with_the_doubled_batch(outcomes: Outcomes, name: str) -> None:
     """Uneven labels, clipping; with frozen batch norm, accumulation; all labels of a task on one rank, or nowhere."""
     expected, (first, second) = outcomes.alone(name), outcomes.of(name)
@@ -76,6 +76,17 @@ def test_two_ranks_equal_one_process_with_the_doubled_batch(outcomes: Outcomes, 
         assert mine == pytest.approx(one, rel=1e-5, abs=1e-5)
     assert_equal_weights(first['state'], expected['state'], atol=1e-4)
     assert_equal_weights(second['state'], first['state'], atol=0)
+
+
+def test_ranks_have_one_memory(outcomes: Outcomes) -> None:
+    """Six steps of four images: each of the twelve images was seen twice, half of them by either rank."""
+    first, second = (outcome['state'] for outcome in outcomes.of('contrast_bank'))
+    assert first['neck.contrast.draws'].item() == 6
+    assert (first['neck.contrast.partition'] > 0).all()
+    for name in ('bank', 'partition', 'seed'):
+        assert first[f'neck.contrast.{name}'].equal(second[f'neck.contrast.{name}']), name
+    for kind in ('bank', 'batch'):
+        assert all(step['neck/loss_contrast'] > 0 for step in outcomes.of(f'contrast_{kind}')[0]['steps'])
 
 
 def test_a_task_without_labels_is_nought_and_does_not_drag(outcomes: Outcomes) -> None:

@@ -135,6 +135,14 @@ class TestValues:
         with pytest.raises(ValueError, match="average must be 'pixels' or 'elements', but is 'pixel'"):
             L1Loss(average='pixel')
 
+    def test_far_pixels_may_be_left_out(self):
+        target = torch.tensor([1.0, 3.0, 6.5535, 9.0]).reshape(1, 1, 1, 4)
+        logits = torch.zeros(1, 1, 1, 4, requires_grad=True)
+        loss = L1Loss(below=6.5535)(logits, target, torch.tensor([True, True, True, True]).reshape(1, 1, 4))
+        assert loss.item() == pytest.approx(2.0)
+        loss.backward()
+        assert logits.grad.flatten().tolist() == [-0.5, -0.5, 0, 0]
+
     def test_cosine_is_one_minus_the_cosine_of_the_angle(self):
         angles = torch.tensor([0.0, 30.0, 90.0, 180.0]).deg2rad()
         logits = 5 * torch.stack([angles.sin(), torch.zeros(4), -angles.cos()]).view(1, 3, 1, 4)

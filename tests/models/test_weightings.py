@@ -78,6 +78,31 @@ class TestUncertainty:
         weights = {'semseg/weight': 1 / 1.5**2, 'depth/weight': 1 / (2 * 0.3**2), 'saliency/weight': 1 / 4}
         assert {key: value.item() for key, value in logs.items()} == pytest.approx(weights, rel=1e-5)
 
+    def test_mtformers_formula(self):
+        """10 w L / s^2 + log s^2 for every task, with the fixed weights of MTFormer on PASCAL-Context."""
+        weights = {'depth': 2.0, 'saliency': 30.0}
+        weighting = UncertaintyWeighting(tasks=TASKS, form='mtformer', weights=weights)
+        sigma = {'semseg': 1.5, 'depth': 0.3, 'saliency': 2.0}
+        with torch.no_grad():
+            for key, value in sigma.items():
+                weighting.log_variance[key].fill_(math.log(value**2))
+        total, logs = weighting(losses(), labelled())
+        expected = sum(10 * weights.get(key, 1.0) * VALUES[key] / s**2 + math.log(s**2) for key, s in sigma.items())
+        assert total.item() == pytest.approx(expected, rel=1e-5)
+        assert logs['saliency/weight'].item() == pytest.approx(10 * 30 / 4)
+
+    def test_fixed_weights_stand_beside_the_learnt_ones(self):
+        weighting = UncertaintyWeighting(tasks=TASKS, weights={'depth': 4.0})
+        given = losses()
+        weighting(given, labelled())[0].backward()
+        assert given['depth'].grad.item() == pytest.approx(4 * 0.5) and given['semseg'].grad.item() == 1
+
+    def test_unknown_form_and_task(self):
+        with pytest.raises(ValueError, match=r"form: expected one of .*, got 'mtformr'; meant 'mtformer'\?"):
+            UncertaintyWeighting(tasks=TASKS, form='mtformr')
+        with pytest.raises(ValueError, match=r"weights names 'dept', which is not a task\. Did you mean 'depth'\?"):
+            UncertaintyWeighting(tasks=TASKS, weights={'dept': 1.0})
+
     def test_settles_where_the_derivative_is_zero(self):
         """d/ds of L / s^2 + log s vanishes at s^2 = 2 L, of L / (2 s^2) + log s at s^2 = L."""
         weighting = UncertaintyWeighting(tasks=TASKS)

@@ -32,6 +32,14 @@ def resize_image(image: Array, size: tuple[int, int]) -> Array:
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
+def pad_image(image: Array, size: tuple[int, int], top: int, left: int, fill: Sequence[float]) -> Array:
+    """Extend an image to ``size`` (H, W) by the colour ``fill``: ``top`` rows above, ``left`` columns before it."""
+    bottom, right = size[0] - image.shape[0] - top, size[1] - image.shape[1] - left
+    if not (top or left or bottom or right):
+        return np.ascontiguousarray(image)
+    return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=tuple(fill))
+
+
 @TRANSFORMS.register_module()
 class Resize(BaseTransform):
     """Bring image and maps to one size; the aspect ratio may change.
@@ -59,19 +67,47 @@ class RandomScale(BaseTransform):
 
     Args:
         scale: Range that s is drawn from, uniformly.
+        choices: Values that s is one of, in place of a range.
+        keep_size: Cut what is too large, and pad what is too small, about the centre to the size that it had (ASTMT,
+            the survey); else the size changes with s.
+        fill: RGB that the image is padded with; the maps are padded with their tasks' ignore values.
     """
 
-    def __init__(self, *, scale: Sequence[float] = (0.5, 2.0)) -> None:
+    def __init__(
+        self,
+        *,
+        scale: Sequence[float] = (0.5, 2.0),
+        choices: Sequence[float] | None = None,
+        keep_size: bool = False,
+        fill: Sequence[float] = (0, 0, 0),
+    ) -> None:
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f'scale must be (low, high) with 0 < low <= high, but is {tuple(scale)}.')
+        if choices is not None and (not choices or min(choices) <= 0):
+            raise ValueError(f'choices must be positive factors, at least one, but are {tuple(choices)}.')
         self.scale = (float(scale[0]), float(scale[1]))
+        self.choices = None if choices is None else [float(choice) for choice in choices]
+        self.keep_size, self.fill = keep_size, tuple(fill)
 
     def transform(self, sample: Sample) -> Sample:
         """Draw s and resample."""
-        zoom = float(sample['rng'].uniform(*self.scale))
+        rng = sample['rng']
+        zoom = float(rng.uniform(*self.scale) if self.choices is None else rng.choice(self.choices))
         height, width = sample['img'].shape[:2]
         size = (max(1, round(height * zoom)), max(1, round(width * zoom)))
-        return move(sample, lambda x: resize_image(x, size), lambda task, gt: task.resize(gt, size, zoom))
+        sample = move(sample, lambda x: resize_image(x, size), lambda task, gt: task.resize(gt, size, zoom))
+        return self._about_centre(sample, (height, width)) if self.keep_size else sample
+
+    def _about_centre(self, sample: Sample, size: tuple[int, int]) -> Sample:
+        height, width = sample['img'].shape[:2]
+        h, w = min(height, size[0]), min(width, size[1])
+        y, x = (height - h) // 2, (width - w) // 2
+        top, left = (size[0] - h) // 2, (size[1] - w) // 2
+        return move(
+            sample,
+            lambda image: pad_image(image[y : y + h, x : x + w], size, top, left, self.fill),
+            lambda task, gt: task.pad(task.crop(gt, y, x, h, w), size, top, left),
+        )
 
 
 @TRANSFORMS.register_module()
@@ -107,7 +143,8 @@ class RandomCrop(BaseTransform):
         height, width = sample['img'].shape[:2]
         if self.pad:
             height, width = max(height, self.size[0]), max(width, self.size[1])
-            sample = move(sample, lambda x: self._pad(x, height, width), lambda task, gt: task.pad(gt, (height, width)))
+            full = (height, width)
+            sample = move(sample, lambda x: pad_image(x, full, 0, 0, self.fill), lambda task, gt: task.pad(gt, full))
         h, w = min(height, self.size[0]), min(width, self.size[1])
         for _ in range(10):
             top = int(sample['rng'].integers(0, height - h + 1))
@@ -119,12 +156,6 @@ class RandomCrop(BaseTransform):
             lambda x: np.ascontiguousarray(x[top : top + h, left : left + w]),
             lambda task, gt: task.crop(gt, top, left, h, w),
         )
-
-    def _pad(self, image: Array, height: int, width: int) -> Array:
-        bottom, right = height - image.shape[0], width - image.shape[1]
-        if not bottom and not right:
-            return image
-        return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=self.fill)
 
     def _is_mixed(self, sample: Sample, top: int, left: int) -> bool:
         if self.cat_max >= 1 or self.cat_task not in sample['gt']:

@@ -34,16 +34,30 @@ class L1Loss(PixelLoss):
         normalize: Bring the prediction to unit length first, as for normals.
         average: ``'pixels'``: the channels of a pixel are summed (ATRC, InvPT); ``'elements'``: they are averaged
             (the survey's code: a third of that for normals, at the same weight).
+        below: Leave out the pixels with a label of at least so much (MTFormer's depths: 6.5535 m).
         loss_weight: Factor of this loss.
     """
 
     name = 'l1'
 
-    def __init__(self, *, normalize: bool = False, average: str = 'pixels', loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        normalize: bool = False,
+        average: str = 'pixels',
+        below: float | None = None,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__(loss_weight=loss_weight)
         if average not in ('pixels', 'elements'):
             raise ValueError(f"average must be 'pixels' or 'elements', but is {average!r}.")
-        self.normalize, self.average = normalize, average
+        self.normalize, self.average, self.below = normalize, average, below
+
+    def forward(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return the loss, a scalar; see :class:`PixelLoss`."""
+        if self.below is not None:
+            mask = mask & (target < self.below).all(1)
+        return super().forward(logits, target, mask)
 
     def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return the absolute difference over the channels, ``(B, H, W)``."""

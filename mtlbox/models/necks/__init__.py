@@ -6,6 +6,7 @@ from mtlbox.models.necks.ctal_multi_scale import CTALMultiScale
 from mtlbox.models.necks.demt import DeMT
 from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.models.necks.initial_concat import InitialConcat
+from mtlbox.models.necks.mtformer import MTFormer
 from mtlbox.models.necks.mti_net import MTINet
 from mtlbox.models.necks.multi_scale import MultiScaleNeck
 from mtlbox.models.necks.pad_net import PADNet
@@ -18,6 +19,7 @@ __all__ = [
     'DeMT',
     'InitialConcat',
     'InitialPredictionNeck',
+    'MTFormer',
     'MTINet',
     'MultiScaleNeck',
     'PADNet',

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 
 
@@ -29,3 +30,18 @@ class Weighting(nn.Module):
             losses: The summed loss per task, scalars.
             labelled: Share of the batch (over all ranks) that has a label of the task, 0..1.
         """
+
+
+def weight_per_task(weights: Mapping[str, float] | None, tasks: Mapping[str, Task]) -> dict[str, float]:
+    """Return one weight per task: the given one, or 1.
+
+    Raises:
+        ValueError: A weight is given for something that is not a task, or is negative.
+    """
+    weights = dict(weights or {})
+    for key, weight in weights.items():
+        if key not in tasks:
+            raise ValueError(f'weights names {key!r}, which is not a task.{did_you_mean(key, tasks)}')
+        if weight < 0:
+            raise ValueError(f'The weight of {key!r} must not be negative, but is {weight}.')
+    return {key: float(weights.get(key, 1.0)) for key in tasks}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from mtlbox.models.weightings.base import Weighting
-from mtlbox.registry import WEIGHTINGS, did_you_mean
+from mtlbox.models.weightings.base import Weighting, weight_per_task
+from mtlbox.registry import WEIGHTINGS
 from mtlbox.tasks import Task
 
 
@@ -25,13 +25,7 @@ class FixedWeighting(Weighting):
 
     def __init__(self, *, tasks: Mapping[str, Task], weights: Mapping[str, float] | None = None) -> None:
         super().__init__(tasks=tasks)
-        weights = dict(weights or {})
-        for key, weight in weights.items():
-            if key not in tasks:
-                raise ValueError(f'weights names {key!r}, which is not a task.{did_you_mean(key, tasks)}')
-            if weight < 0:
-                raise ValueError(f'The weight of {key!r} must not be negative, but is {weight}.')
-        self.weights = {key: float(weights.get(key, 1.0)) for key in tasks}
+        self.weights = weight_per_task(weights, tasks)
 
     def forward(self, losses: dict[str, Tensor], labelled: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return sum over tasks of weight times loss."""

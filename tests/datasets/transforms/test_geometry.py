@@ -124,6 +124,39 @@ class TestRandomScale:
         heights = {RandomScale(scale=(0.5, 2.0))(make_sample(100, 10, seed))['img'].shape[0] for seed in range(60)}
         assert 50 <= min(heights) < 65 and 180 < max(heights) <= 200
 
+    def test_choices(self):
+        scale = RandomScale(choices=(1.0, 1.2, 1.5))
+        heights = [scale(make_sample(100, 10, seed))['img'].shape[0] for seed in range(60)]
+        assert {height: heights.count(height) > 8 for height in heights} == {100: True, 120: True, 150: True}
+
+    def test_keeps_its_size_about_the_centre(self):
+        large, whole = (
+            RandomScale(choices=(2.0,), keep_size=True)(make_sample()),
+            RandomScale(choices=(2.0,))(make_sample()),
+        )
+        for key in TASKS:
+            np.testing.assert_array_equal(large['gt'][key], whole['gt'][key][6:18, 8:24])
+        np.testing.assert_array_equal(large['img'], whole['img'][6:18, 8:24])
+        assert large['img_shape'] == (12, 16)
+
+    def test_what_becomes_too_small_is_padded_on_all_sides(self):
+        fill = (1, 2, 3)
+        small, inner = (RandomScale(choices=(0.5,), keep_size=k, fill=fill)(make_sample()) for k in (True, False))
+        assert small['img'].shape == (12, 16, 3)
+        window = np.s_[3:9, 4:12]
+        np.testing.assert_array_equal(small['img'][window], inner['img'])
+        outside = np.ones((12, 16), bool)
+        outside[window] = False
+        assert (small['img'][outside] == fill).all()
+        for key, task in TASKS.items():
+            np.testing.assert_array_equal(small['gt'][key][window], inner['gt'][key])
+            assert (small['gt'][key][outside] == task.ignore_value).all()
+
+    @pytest.mark.parametrize('choices', [(), (1.0, 0.0)])
+    def test_illegal_choices(self, choices):
+        with pytest.raises(ValueError, match='choices must be positive factors'):
+            RandomScale(choices=choices)
+
     @pytest.mark.parametrize('scale', [(0, 1), (2, 1), (-1, 1)])
     def test_illegal(self, scale):
         with pytest.raises(ValueError, match='scale must be'):
