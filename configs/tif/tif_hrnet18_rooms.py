@@ -3,7 +3,7 @@
 # TIF, reconstructed from the paper, HRNet-W18-small-v2 from scratch on generated rooms at 48x64: needs no data and no
 # download. Nothing is published on rooms.
 # The channels are half of those on NYUD, as in the other configs of rooms. The features have 64, not the 16 of NYUD:
-# after 110 steps on four images the loss of classes is 0.39 with 64 and 0.98 with 16.
+# with 16, a model from scratch learns classes and depth far more slowly.
 _base_ = [
     '../_base_/protocols/mtan_rooms.py',
     '../_base_/backbones/hrnet18.py',
