@@ -12,9 +12,11 @@ from mtlbox.models.necks.multi_scale import MultiScaleNeck
 from mtlbox.models.necks.pad_net import PADNet
 from mtlbox.models.necks.pap_net import PAPNet
 from mtlbox.models.necks.pyramid_concat import PyramidConcat
+from mtlbox.models.necks.tif import TIF
 
 __all__ = [
     'CTAL',
+    'TIF',
     'CTALMultiScale',
     'DeMT',
     'InitialConcat',

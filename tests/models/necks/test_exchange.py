@@ -1,4 +1,4 @@
-"""What is true of every neck that exchanges features between tasks: no task is a special one."""
+"""What is true of every neck that may exchange features between tasks: no task is a special one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ NECK_CONFIGS: list[dict[str, Any]] = [
     {'type': 'CTAL', 'feature_size': (16, 24), 'channels': 8, 'gamma': 0.5, 'fusion': 'per_task', **INITIAL},
     {'type': 'DeMT', 'channels': 8},
     {'type': 'DeMT', 'channels': 8, 'attention': 'global', 'kv_stride': 2, 'depth': 2, 'gated_channels': 12},
+    {'type': 'TIF', 'channels': 8, 'out_channels': 12, 'distill': 'cross'},
 ]
-OF_ONE_TASK = ('initial_blocks', 'multi_scale.scales', 'mixers')
+WITHOUT_EXCHANGE: list[dict[str, Any]] = [{'type': 'TIF', 'channels': 8, 'out_channels': 12}]
+OF_ONE_TASK = ('initial_blocks', 'multi_scale.scales', 'mixers', '.project.')
 """What comes before the exchange."""
 
 
@@ -33,7 +35,7 @@ def renamed(name: str, names: dict[str, str]) -> str:
     return '.'.join(names.get(part, part) for part in name.split('.'))
 
 
-@pytest.mark.parametrize('config', NECK_CONFIGS, ids=str)
+@pytest.mark.parametrize('config', NECK_CONFIGS + WITHOUT_EXCHANGE, ids=str)
 def test_swapping_tasks_permutes_outputs(
     config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
 ) -> None:
