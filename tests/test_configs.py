@@ -24,6 +24,7 @@ SWIN = {
     'tiny': {'embed_dims': 96, 'num_heads': (3, 6, 12, 24)},
     'small': {'embed_dims': 96, 'num_heads': (3, 6, 12, 24)},
     'base': {'embed_dims': 128, 'num_heads': (4, 8, 16, 32)},
+    'large': {'embed_dims': 192, 'num_heads': (6, 12, 24, 48)},
 }
 """What the sizes of Swin are besides their depth, which is as small as can be in a test."""
 BEHIND_ZEROS = ('neck.gated.gate.0.bias',)
@@ -51,6 +52,8 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     cfg.model.backbone.init_cfg = None
     if cfg.model.backbone.type == 'mmpretrain.SwinTransformer' and isinstance(cfg.model.backbone.arch, str):
         cfg.model.backbone.arch = {'depths': (2, 2, 2, 2), **SWIN[cfg.model.backbone.arch]}
+        if cfg.default_hooks.checkpoint.save_best == 'delta_m':  # no baseline is of a backbone as shallow as this
+            cfg.default_hooks.checkpoint.save_best = 'semseg/mIoU'
     if 'drop_path_rate' in cfg.model.backbone:
         cfg.model.backbone.drop_path_rate = 0.0  # or the one step leaves out whole blocks
     if 'min_size' in cfg.model.data_preprocessor:

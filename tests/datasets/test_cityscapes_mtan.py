@@ -79,6 +79,10 @@ def test_seven_classes_are_another_label(root: Path) -> None:
         ({**SEVEN, 'tasks': TASKS}, "'semseg_7' of CityscapesMTAN has 7 classes, but the task 'semseg' has 19"),
         ({'split': 'vall'}, r"CityscapesMTAN has no split 'vall'\. Did you mean 'val'\?"),
         ({'labels': ['semseg', 'depth']}, "CityscapesMTAN has no label 'depth'"),
+        (
+            {'tasks': {'depth': {'type': 'Depth'}}, 'labels': {'depth': 'disparity'}},
+            r"'disparity' of CityscapesMTAN is no depth in metres, .* use type='Disparity'",
+        ),
     ],
 )
 def test_what_does_not_fit(root: Path, arguments: dict, message: str) -> None:

@@ -147,6 +147,19 @@ def test_data_set_is_the_results(tmp_path, result):
     assert write_baseline(tmp_path / 'b.json', result, name='b', backbone='x').dataset == 'Rooms'
 
 
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'data': {'dataset': 'NYUv2', 'samples': 10, 'of': 654}}, 'scores 10 samples of 654: a part is no baseline'),
+        ({'model': 'MultiTaskModel'}, 'is of a MultiTaskModel, but a baseline is of single-task networks'),
+    ],
+)
+def test_what_makes_no_baseline(tmp_path, result, change, message):
+    result.write_text(json.dumps(json.loads(result.read_text()) | change))
+    with pytest.raises(ValueError, match=message):
+        write_baseline(tmp_path / 'b.json', result, name='b', backbone='x', dataset='y')
+
+
 def test_a_replica_makes_no_baseline(tmp_path, result):
     content = json.loads(result.read_text())
     result.write_text(json.dumps(content | {'data': {'dataset': 'NYUv2', 'replica': True}}))

@@ -20,6 +20,15 @@ def test_a_run_is_a_row_of_the_scores_that_tables_have(write_result: Write) -> N
     assert row.source == 'ours, commit abc123, seed 0'
 
 
+def test_the_run_says_which_score_stands_for_a_task(write_result: Write) -> None:
+    scores = {'semseg/mIoU': 50.0, 'depth/rmse': 0.5, 'depth/relErr': 0.2}
+    protocols = {'semseg': 'pooled-absent-skipped', 'depth': 'pixel-pooled'}
+    assert 'depth/rmse' in read_run(write_result('a', scores=scores, protocols=protocols) / 'result.json').columns
+    primary = {'semseg': 'semseg/mIoU', 'depth': 'depth/relErr'}
+    row = read_run(write_result('b', scores=scores, protocols=protocols, primary=primary) / 'result.json')
+    assert set(row.columns) == {'semseg/mIoU', 'depth/relErr'}
+
+
 def test_seeds(write_result: Write) -> None:
     row = read_run(write_result(seeds=[0, 1, 2], std={'semseg/mIoU': 0.25, 'depth/rmse': None}) / 'result.json')
     assert row.runs == 3 and row.std == {'semseg/mIoU': 0.25} and row.source.endswith('seeds 0, 1, 2')

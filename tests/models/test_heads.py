@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtlbox.models.heads import HighResolutionHead, NarrowingHead
+from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import build_tasks
 
 TASKS = build_tasks({'semseg': {'type': 'SemSeg', 'num_classes': 5}, 'depth': {'type': 'Depth'}})
@@ -59,3 +60,17 @@ def test_a_positive_head_starts_with_a_gradient() -> None:
         head = NarrowingHead(task=TASKS['depth'], losses=[], in_channels=256)
         head(torch.randn(1, 256, 4, 4)).sum().backward()
         assert head.enter.weight.grad.any(), seed
+
+
+@pytest.mark.parametrize('key', ['semseg', 'depth'])
+def test_a_nan_names_its_image(key: str) -> None:
+    head = HighResolutionHead(task=TASKS[key], losses=[], in_channels=8)
+    logits = torch.zeros(2, TASKS[key].channels, 2, 3)
+    logits[1, 0, 0, 0] = float('nan')
+    samples = [
+        MTLDataSample(metainfo={'sample_id': name, 'img_shape': (4, 6), 'ori_shape': (4, 6)})
+        for name in ('good', 'bad')
+    ]
+    assert len(head.predict_by_feat(logits[:1], samples[:1])) == 1
+    with pytest.raises(ValueError, match=f'{key} of image bad: the prediction has NaN'):
+        head.predict_by_feat(logits, samples)

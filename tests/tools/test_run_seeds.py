@@ -129,6 +129,14 @@ def test_other_settings_are_refused(tool: ModuleType, tmp_path: Path, capsys: py
     assert 'has seeds of other settings' in capsys.readouterr().err
 
 
+def test_settings_without_a_seed_hold_nothing(tool: ModuleType, tmp_path: Path) -> None:
+    tool.claim(tmp_path, {'options': ['a=typo']})
+    tool.claim(tmp_path, {'options': ['a=1']})
+    (tmp_path / 'seed_0').mkdir()
+    with pytest.raises(ValueError, match='has seeds of other settings'):
+        tool.claim(tmp_path, {'options': ['a=2']})
+
+
 def test_the_stop_signal_reaches_the_run(tmp_path: Path) -> None:
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'tools' / 'train.py').write_text(STAND_IN)
