@@ -1,4 +1,4 @@
-_base_ = './atrc.py'
+_base_ = ['./atrc.py', '../loaders.py']
 # NYUD, 40 classes, 795 / 654 images, crops of 425x560: the size of the layout nyud-c (docs/data.md). The other layouts
 # are read too; pictures of nyud-b are then tested at 480x640.
 # Boundaries: positive weight 0.8, and the published odsF is of the SEISM tool, which is the protocol 'astmt/nyud' here.
@@ -31,19 +31,10 @@ train_pipeline = [
     dict(type='PackMultiTaskInputs'),
 ]
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='InfiniteSampler'),
     dataset=dict(type='NYUD', data_root=data_root, split='train', tasks=tasks, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='NYUD',
         data_root=data_root,

@@ -1,4 +1,4 @@
-_base_ = './atrc.py'
+_base_ = ['./atrc.py', '../loaders.py']
 # PASCAL-Context, 4998 / 5105 images, crops of 512x512, to which test images are padded.
 # Saliency has two channels; a picture or crop without a person says nothing about human parts. Boundaries: positive
 # weight 0.95, and the published odsF is of the SEISM tool, which is the protocol 'astmt' here.
@@ -36,19 +36,10 @@ train_pipeline = [
     dict(type='PackMultiTaskInputs'),
 ]
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='InfiniteSampler'),
     dataset=dict(type='PASCALContext', data_root=data_root, split='train', tasks=tasks, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='PASCALContext',
         data_root=data_root,

@@ -1,3 +1,4 @@
+_base_ = '../loaders.py'
 # MTAN's Cityscapes, as the CNN half of CTAL uses it: 128x256, 2975 / 500 images, 19 classes, disparity (which papers
 # print as depth), cross-entropy and L1 weighted 1 : 10, the image as it is stored (0..1), horizontal flips.
 # With 7 classes, as MTAN: --cfg-options tasks.semseg.num_classes=7 labels.semseg=semseg_7
@@ -16,11 +17,7 @@ losses = dict(
 weighting = dict(type='FixedWeighting', weights=dict(semseg=1.0, disparity=10.0))
 data_preprocessor = dict(type='MultiTaskDataPreprocessor', mean=(0, 0, 0), std=(255, 255, 255), channels_last=False)
 train_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CityscapesMTAN',
         data_root=data_root,
@@ -31,11 +28,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CityscapesMTAN',
         data_root=data_root,

@@ -1,21 +1,13 @@
-_base_ = './mtan.py'
+_base_ = ['./mtan.py', '../loaders.py']
 # MTAN's NYUv2: 288x384, 795 / 654 images, 13 classes.
 input_size = (288, 384)
 data_root = 'data/nyuv2-13'
 train_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='NYUv2', data_root=data_root, split='train', tasks=_base_.tasks, pipeline=_base_.train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='NYUv2',
         data_root=data_root,

@@ -1,4 +1,4 @@
-_base_ = './mtan.py'
+_base_ = ['./mtan.py', '../loaders.py']
 # The protocol of MTAN's NYUv2 on generated rooms, at a small size; the weights are chosen for short trainings.
 # Rooms of this size are rendered in the training process: on two cores, a worker takes from the network more time than
 # it saves. With more cores: --cfg-options train_dataloader.num_workers=2
@@ -6,11 +6,8 @@ input_size = (48, 64)
 weighting = dict(weights=dict(semseg=0.5, depth=1.0, normals=2.0))
 data_preprocessor = dict(channels_last=True)
 train_dataloader = dict(
-    batch_size=8,
     num_workers=0,
     persistent_workers=False,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='RoomsDataset',
         split='train',
@@ -21,11 +18,8 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
     num_workers=0,
     persistent_workers=False,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='RoomsDataset',
         split='val',

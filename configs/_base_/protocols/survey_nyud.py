@@ -1,3 +1,4 @@
+_base_ = '../loaders.py'
 # NYUD, 40 classes and depth, 795 / 654 images of 480x640, as the survey's code has it and MTFormer uses it: zoom by 1,
 # 1.2 or 1.5 about the centre (depth divided by it), flips, one fixed size, ImageNet's mean and deviation.
 # The survey's size is that of the layout nyud-b (docs/data.md); the other layouts are read too and resampled.
@@ -16,10 +17,6 @@ data_preprocessor = dict(
 )
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='NYUD',
         data_root=data_root,
@@ -35,10 +32,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='NYUD',
         data_root=data_root,

@@ -1,3 +1,4 @@
+_base_ = '../loaders.py'
 # PASCAL-Context with semantic classes, human parts and saliency, 4998 / 5105 images of 512x512, as the survey's code
 # has it and MTFormer uses it: rotation by up to 20 degrees and zoom by 0.75 to 1.25 about the centre, flips, one fixed
 # size that does not keep the aspect ratio, ImageNet's mean and deviation. Saliency has one channel.
@@ -23,10 +24,6 @@ data_preprocessor = dict(
 )
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PASCALContext',
         data_root=data_root,
@@ -43,10 +40,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='PASCALContext',
         data_root=data_root,
