@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from mmengine.dist import broadcast
@@ -9,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 
-class DividedModel(nn.Module):
+class DividedModel(nn.Module, ABC):
     """A model whose weights, gradients or optimiser state are divided among the ranks.
 
     It is initialised before it is divided, so that it starts as in one process. What ``state_dict`` returns, of the
@@ -32,9 +33,9 @@ class DividedModel(nn.Module):
             broadcast(value)
         self.module: Any = module
 
+    @abstractmethod
     def attach(self, optim_wrapper: OptimWrapper) -> OptimWrapper:
         """Return the wrapper of an optimiser whose state is divided with the model."""
-        raise NotImplementedError
 
     def give_parts(self, optim_wrapper: OptimWrapper | None = None) -> None:
         """Take part in ``state_dict`` of the model, then of the optimiser, which the first rank calls to save them."""

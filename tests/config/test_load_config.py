@@ -191,7 +191,7 @@ class TestTopLevel:
         assert cfg.backbone_channels == (18, 36)
 
     def test_unused_helpers_may_hold_anything(self, load):
-        load(more="other_pipeline = [dict(type='NotThere')]\n")
+        assert load(more="other_pipeline = [dict(type='NotThere')]\n").other_pipeline == [{'type': 'NotThere'}]
 
 
 class TestOptions:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mtlbox.config import ConfigError, load_config
 from mtlbox.registry import UnknownComponentError
@@ -13,10 +14,10 @@ from mtlbox.registry import UnknownComponentError
 ROOMS = Path(__file__).parents[2] / 'configs/ctal/ctal_hrnet18_rooms.py'
 
 
-def load(folder: Path, text: str) -> None:
+def load(folder: Path, text: str) -> Config:
     path = folder / 'exp.py'
     path.write_text(f"_base_ = '{ROOMS}'\n{text}\n")
-    load_config(path, purpose='train')
+    return load_config(path, purpose='train')
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
     ],
 )
 def test_is_legal(tmp_path: Path, text: str) -> None:
-    load(tmp_path, text)
+    assert text.partition(' = ')[0] in load(tmp_path, text)
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,9 @@ class TestHelpers:
 
     @pytest.mark.parametrize('key', ['seed', 'optimizer', 'max_epochs', 'load_form', 'train_config'])
     def test_one_that_is_used_is_none(self, tmp_path: Path, key: str) -> None:
-        load_config(write(tmp_path, exp=f'{key} = 1\nother = [{key}]'))
-        load_config(write(tmp_path, exp=f"_base_ = './base.py'\nother = _base_.{key}", base=f'{key} = 1'))
+        assert load_config(write(tmp_path, exp=f'{key} = 1\nother = [{key}]')).other == [1]
+        exp = f"_base_ = './base.py'\nother = _base_.{key}"
+        assert load_config(write(tmp_path, exp=exp, base=f'{key} = 1')).other == 1
 
     def test_what_replaces_a_used_one_too_late_is_a_mistake(self, tmp_path: Path) -> None:
         base = 'max_epochs = 3\nother = dict(a=max_epochs)'

@@ -80,7 +80,7 @@ def test_the_config_of_add_a_dataset_trains(tmp_path: Path) -> None:
 @pytest.mark.parametrize('page', [*PAGES, *READMES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_that_is_not_run_compiles(page: Path) -> None:
     for line, text in blocks(page, 'py'):
-        compile(text, f'{page.name}:{line}', 'exec')
+        assert compile(text, f'{page.name}:{line}', 'exec').co_code, f'{page.name}:{line} is empty'
 
 
 @pytest.mark.parametrize('words', commands())

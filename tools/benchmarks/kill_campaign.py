@@ -1,6 +1,6 @@
 """Kill a training again and again, resume it, and compare its end with that of an undisturbed one, bit by bit.
 
-``python tools/benchmarks/kill_campaign.py --out /tmp/campaign --kills 20``
+``python tools/benchmarks/kill_campaign.py --out work_dirs/campaign --kills 20``
 
 A small network is trained on generated rooms with everything that has a state: dropout, live batch norm, augmentation,
 persistent workers, averaged weights, learnt uncertainty, two schedulers, gradient accumulation that does not divide

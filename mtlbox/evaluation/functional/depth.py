@@ -62,7 +62,8 @@ def depth_statistic(
     sums = np.array([*plain, *in_logs, *within, error.size], dtype=np.float64)
     if pooling == 'pixel' or not error.size:
         return sums
-    return np.array([*depth_scores(sums, 'pixel').values(), 1.0])
+    exact = {'silog': 100 * float(logs.std())}  # a difference of two sums has half as many digits near 0
+    return np.array([*(depth_scores(sums, 'pixel') | exact).values(), 1.0])
 
 
 def depth_scores(statistic: np.ndarray, pooling: str = 'pixel') -> dict[str, float]:
