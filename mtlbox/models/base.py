@@ -11,16 +11,9 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mtlbox.registry import MODELS, WEIGHTINGS, did_you_mean
+from mtlbox.registry import MODELS, WEIGHTINGS
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import Task, build_tasks
-
-
-def reject_unknown(given: Mapping, tasks: Mapping[str, Task], what: str) -> None:
-    """Raise ValueError if ``given``, a dict by task key, names something that is no task."""
-    for key in given:
-        if key not in tasks:
-            raise ValueError(f'{what} names {key!r}, which is not a task.{did_you_mean(key, tasks)}')
 
 
 class BaseMultiTaskModel(BaseModel):

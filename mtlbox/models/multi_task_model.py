@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from mtlbox.models.base import BaseMultiTaskModel, reject_unknown
+from mtlbox.models.base import BaseMultiTaskModel
 from mtlbox.models.heads import TaskHead
+from mtlbox.models.layers.checks import reject_unknown
 from mtlbox.registry import BACKBONES, HEADS, LOSSES, MODELS, NECKS
 from mtlbox.structures import Auxiliary, MTLDataSample, NeckOutput
 from mtlbox.tasks import Task

@@ -152,7 +152,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, channels * expansion, H, W)``."""
-        return recompute(self, self._forward, x) if self.with_cp else self._forward(x)
+        return recompute(self, self._forward, x, enabled=self.with_cp)
 
     def _forward(self, x: Tensor) -> Tensor:
         out = x

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+
+from mtlbox.registry import did_you_mean
+from mtlbox.tasks import Task
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -12,3 +16,10 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(
             f'{name}: expected one of {choices}, got {value!r}' + (f'; meant {near[0]!r}?' if near else '')
         )
+
+
+def reject_unknown(given: Mapping, tasks: Mapping[str, Task], what: str) -> None:
+    """Raise ValueError if ``given``, a dict by task key, names something that is no task."""
+    for key in given:
+        if key not in tasks:
+            raise ValueError(f'{what} names {key!r}, which is not a task.{did_you_mean(key, tasks)}')

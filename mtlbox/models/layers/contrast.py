@@ -17,6 +17,8 @@ from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlbox.models.layers.factored_affinity import autocast_off
+
 
 class _Gather(torch.autograd.Function):
     """Stacks a tensor of all ranks, ``(ranks, ...)``; what each rank's loss asks of it goes back to its owner."""
@@ -67,7 +69,7 @@ class TaskContrast(nn.Module):
             indices: The images' places in the training set.
         """
         pooled = {task: features[task].float().mean((2, 3)) for task in self.embeddings}  # (B, C) each
-        with torch.autocast(next(iter(pooled.values())).device.type, enabled=False):
+        with autocast_off(next(iter(pooled.values()))):
             embedded = torch.stack([embed(pooled[task]) for task, embed in self.embeddings.items()])
             pairs = self.compare(F.normalize(embedded, dim=-1), indices)  # (tasks, tasks)
         return pairs.sum() - pairs.diagonal().sum()
@@ -102,8 +104,8 @@ class BankContrast(TaskContrast):
 
     An image's embedding by one task is told from noise (uniform among the training images) by its score with the
     other task's bank, exp(cosine / temperature) / Z. Z is estimated per pair of tasks from the first batch and stays.
-    Banks, Z and the state of the draws are buffers: checkpoints hold them. All ranks write what all saw and draw
-    from one stream, so their banks stay equal.
+    Banks, Z and the state of the draws are buffers: checkpoints hold them. All ranks write what all saw, so their banks
+    stay equal, and draw from one stream, so that several ranks are told apart from the noise of one process.
 
     Args:
         tasks: Task keys, at least two.
@@ -152,10 +154,12 @@ class BankContrast(TaskContrast):
                 'the contrast to the length of the training set.'
             )
         own = torch.tensor(list(indices), device=embedded.device)  # (B,)
+        is_first = not int(self.draws)
         compared = torch.cat([own[:, None], self._draw(own)], dim=1)  # (B, 1 + K)
         cosines = torch.einsum('ibd,jbkd->ijbk', embedded, self.bank[:, compared])
         scores = (cosines / self.temperature).exp()  # (tasks, tasks, B, 1 + K)
-        self._estimate_partition(scores.detach())
+        if is_first:
+            self._estimate_partition(scores.detach())
         probability = scores / self.partition[..., None, None]
         noise = self.num_negatives / self.num_samples
         of_image = torch.log1p(noise / probability[..., 0])  # -log(p / (p + noise))
@@ -174,7 +178,7 @@ class BankContrast(TaskContrast):
     def _estimate_partition(self, scores: Tensor) -> None:
         estimate = scores.mean((2, 3)) * self.num_samples
         all_reduce(estimate, op='mean')
-        self.partition.copy_(torch.where(self.partition > 0, self.partition, estimate))
+        self.partition.copy_(estimate)
 
     def _remember(self, embedded: Tensor, own: Tensor) -> None:
         """Move the entries of this batch's images, of all ranks; an image that is there twice by its mean."""

@@ -7,7 +7,6 @@ of the map 0, and a 1x1 convolution. So no compiled operator is needed; mmcv's d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -73,23 +72,21 @@ class DeformableConv1x1(nn.Module):
                 "impl='mmcv' needs mmcv with compiled operators, which is not installed. Install the extra: "
                 "pip install -e .[ops], in place of mmcv-lite; or take impl='torch', which gives the same."
             )
-        self.weight = nn.Parameter(torch.empty(channels, channels, 1, 1))
-        self.bias = nn.Parameter(torch.empty(channels))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        nn.init.uniform_(self.bias, -1 / math.sqrt(channels), 1 / math.sqrt(channels))
+        self.conv = nn.Conv2d(channels, channels, 1)
 
     def forward(self, features: Tensor, offsets: Tensor) -> Tensor:
         """``(B, C, H, W)`` and offsets ``(B, 2 * C, H, W)``, as of :func:`sample_at_offsets`, to ``(B, C, H, W)``."""
         if self.op is not None and (self.impl == 'mmcv' or (features.is_cuda and not is_compiling())):
             return self._by_operator(self.op, features, offsets)
-        return F.conv2d(sample_at_offsets(features, offsets), self.weight, self.bias)
+        return self.conv(sample_at_offsets(features, offsets))
 
     def _by_operator(self, operator: Callable[..., Tensor], features: Tensor, offsets: Tensor) -> Tensor:
         batch, channels = features.shape[:2]
         stride, padding, dilation, groups, with_bias = 1, 0, 1, 1, False
         arguments = (stride, padding, dilation, groups, channels, with_bias, batch)  # the batch in one piece
-        convolved = operator(features.float(), offsets.float(), self.weight.float(), *arguments)
-        return convolved + self.bias[:, None, None]
+        convolved = operator(features.float(), offsets.float(), self.conv.weight.float(), *arguments)
+        assert self.conv.bias is not None
+        return convolved + self.conv.bias[:, None, None]
 
 
 def _compiled_operator() -> Callable[..., Tensor] | None:

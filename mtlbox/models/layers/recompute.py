@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -13,17 +14,18 @@ from torch.utils.checkpoint import checkpoint
 from mtlbox.compat import is_compiling
 
 
-def recompute(module: nn.Module, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+def recompute(module: nn.Module, function: Callable[..., Tensor], *inputs: Tensor, enabled: bool = True) -> Tensor:
     """Return ``function(*inputs)``; what it computes is computed again in the backward pass, not kept until then.
 
-    Without an input that requires a gradient it is only called.
+    Where it is not ``enabled``, or no input requires a gradient, the function is only called.
 
     Args:
         module: Holds every batch norm that ``function`` runs.
         function: What to run, ``module`` itself or a method of it.
         inputs: Its arguments.
+        enabled: Whether to trade the time for memory.
     """
-    if not any(x.requires_grad for x in inputs):
+    if not enabled or not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
         return function(*inputs)
     if is_compiling():  # a compiled graph takes no context of its own
         return checkpoint(function, *inputs, use_reentrant=False)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
+
+from mtlbox.models.layers.recompute import recompute
 
 
 def to_windows(maps: Tensor, *, window: int, shift: int = 0) -> Tensor:
@@ -231,12 +232,5 @@ class WindowStack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, H, W, C)`` to the same shape."""
         for block in self.blocks:
-            x = run_block(block, x, with_cp=self.with_cp)
+            x = recompute(block, block, x, enabled=self.with_cp)
         return self.norm(x)
-
-
-def run_block(block: nn.Module, *inputs: Tensor, with_cp: bool) -> Tensor:
-    """Return ``block(*inputs)``, with ``with_cp`` keeping the inputs alone for the backward pass."""
-    if with_cp and torch.is_grad_enabled():
-        return checkpoint(block, *inputs, use_reentrant=False)
-    return block(*inputs)

@@ -260,5 +260,4 @@ class DeMT(TaskNeck):
         return NeckOutput(features={key: to_map(self.gated(x), size) for key, x in zip(self.tasks, after)})
 
     def _run(self, module: nn.Module, *inputs: Tensor, **settings: Any) -> Tensor:
-        function = partial(module, **settings)
-        return recompute(module, function, *inputs) if self.with_cp else function(*inputs)
+        return recompute(module, partial(module, **settings), *inputs, enabled=self.with_cp)

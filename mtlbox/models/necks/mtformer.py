@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from mtlbox.models.layers import concat_pyramid
 from mtlbox.models.layers.checks import one_of
 from mtlbox.models.layers.contrast import BankContrast, BatchContrast, TaskContrast
-from mtlbox.models.layers.window_attention import WindowAttention, WindowStack, init_linear, mlp, run_block
+from mtlbox.models.layers.recompute import recompute
+from mtlbox.models.layers.window_attention import WindowAttention, WindowStack, init_linear, mlp
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.registry import NECKS
 from mtlbox.structures import MTLDataSample, NeckOutput
@@ -257,7 +258,8 @@ class MTFormer(TaskNeck):
             new = {}
             for key, stack in stacks.items():
                 others = [told[other] for other in self._own_first(key)[1:]]
-                new[key] = run_block(stack.blocks[i], current[key], *others, with_cp=self.with_cp)
+                block = stack.blocks[i]
+                new[key] = recompute(block, block, current[key], *others, enabled=self.with_cp)
             current = new
             if self.update_others:
                 told = current

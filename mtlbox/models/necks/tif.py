@@ -39,6 +39,7 @@ from torch.nn import functional as F
 
 from mtlbox.models.layers import concat_pyramid, resize, to_map, to_tokens
 from mtlbox.models.layers.checks import one_of
+from mtlbox.models.layers.window_attention import mlp
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.registry import NECKS
 from mtlbox.structures import MTLDataSample, NeckOutput
@@ -50,12 +51,7 @@ LTHD_SCALES, SFD_SCALES = (0, 1), (2, 3)
 
 def feed_forward(channels: int, ratio: int) -> nn.Sequential:
     """Return LayerNorm, a linear layer to ``ratio`` times the channels, GELU, and a linear layer back."""
-    return nn.Sequential(
-        nn.LayerNorm(channels),
-        nn.Linear(channels, ratio * channels),
-        nn.GELU(),
-        nn.Linear(ratio * channels, channels),
-    )
+    return nn.Sequential(nn.LayerNorm(channels), *mlp(channels, ratio * channels, channels))
 
 
 def resize_scores(scores: Tensor, size: Sequence[int], target: Sequence[int]) -> Tensor:

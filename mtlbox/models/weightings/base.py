@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from mtlbox.registry import did_you_mean
+from mtlbox.models.layers.checks import reject_unknown
 from mtlbox.tasks import Task
 
 
@@ -39,9 +39,8 @@ def weight_per_task(weights: Mapping[str, float] | None, tasks: Mapping[str, Tas
         ValueError: A weight is given for something that is not a task, or is negative.
     """
     weights = dict(weights or {})
+    reject_unknown(weights, tasks, 'weights')
     for key, weight in weights.items():
-        if key not in tasks:
-            raise ValueError(f'weights names {key!r}, which is not a task.{did_you_mean(key, tasks)}')
         if weight < 0:
             raise ValueError(f'The weight of {key!r} must not be negative, but is {weight}.')
     return {key: float(weights.get(key, 1.0)) for key in tasks}

@@ -64,8 +64,8 @@ def test_offsets_of_another_shape_are_refused() -> None:
 def test_the_layer_samples_and_convolves() -> None:
     features, offsets = case()
     layer = DeformableConv1x1(channels=3, impl='torch').double()
-    expected = torch.einsum('oc,bchw->bohw', layer.weight[..., 0, 0], by_definition(features, offsets))
-    torch.testing.assert_close(layer(features, offsets), expected + layer.bias[:, None, None])
+    expected = torch.einsum('oc,bchw->bohw', layer.conv.weight[..., 0, 0], by_definition(features, offsets))
+    torch.testing.assert_close(layer(features, offsets), expected + layer.conv.bias[:, None, None])
 
 
 def test_an_unknown_impl_is_refused() -> None:

@@ -291,7 +291,7 @@ def test_compiled(make: Any, pyramid: list[Tensor], attention: str) -> None:
     for key in expected:
         torch.testing.assert_close(features[key], expected[key], rtol=1e-4, atol=1e-5)
     gradients = [
-        torch.autograd.grad(x['depth'].cos().sum(), neck.mixers['semseg'][0].deform.weight)[0]
+        torch.autograd.grad(x['depth'].cos().sum(), neck.mixers['semseg'][0].deform.conv.weight)[0]
         for x in (expected, features)
     ]
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
