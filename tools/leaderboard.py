@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 
 from mtlbox.apis import exit_on_user_error
+from mtlbox.apis.tables import replace_between
 from mtlbox.engine.checkpoint import replace_file
 from mtlbox.leaderboard import Row, load_rows
 from mtlbox.leaderboard.html import to_html
 from mtlbox.leaderboard.runs import find_results, read_run
 from mtlbox.leaderboard.tables import build_tables
-from mtlbox.leaderboard.text import put_between_marks, to_csv, to_json, to_markdown
+from mtlbox.leaderboard.text import to_csv, to_json, to_markdown
 
 FORMATS = {'md': to_markdown, 'html': to_html, 'csv': to_csv, 'json': to_json}
 
@@ -72,13 +73,11 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f'--update writes Markdown, but --format is {args.format}')
         text = FORMATS[args.format](tables)
         if args.update:
-            text = put_between_marks(args.update.read_text(encoding='utf-8'), text, str(args.update))
-        out = args.out or args.update
-        if out is None:
-            print(text, end='')
+            replace_between(args.update, 'leaderboard', text)
+        elif args.out:
+            replace_file(args.out, lambda temporary: temporary.write_text(text, encoding='utf-8'))
         else:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(out, lambda temporary: temporary.write_text(text, encoding='utf-8'))
+            print(text, end='')
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ from typing import Any
 
 from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.children import start
+from mtlbox.config import config_hash, load_config
 from mtlbox.engine.checkpoint import replace_file
 from mtlbox.evaluation.seeds import combine_seeds
 
@@ -48,7 +49,10 @@ def main(argv: list[str] | None = None) -> None:
         check(args, options)
         work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seeds')
         work_dir.mkdir(parents=True, exist_ok=True)
-        claim(work_dir, {'config': args.config, 'options': options})
+        claim(
+            work_dir,
+            {'config': args.config, 'config_hash': config_hash(load_config(args.config)), 'options': options},
+        )
         for seed in args.seeds:
             code = train(args.config, seed, work_dir / f'seed_{seed}', args.processes, options)
             if code:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def score_predictions(
     cfg: Config,
     folder: PredictionFolder,
     *,
-    tasks: Iterable[str] | None = None,
+    tasks: Collection[str] | None = None,
     backbone: str | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> dict[str, Any]:
@@ -188,17 +188,10 @@ def score_predictions(
             maps[key] = task.pack(folder.read(task, sample, size) if labelled else task.empty(size))
         sample.set_maps('pred', maps)
         evaluator.process([sample])
-    return {
-        'backbone': evaluator.backbone,
-        'data': dataset.metainfo.get('origin'),
-        'protocols': evaluator.protocols(),
-        'primary': evaluator.primary_scores(),
-        'baseline': evaluator.comparison(),
-        'scores': evaluator.evaluate(len(dataset)),
-    }
+    return {**evaluator.description(), 'scores': evaluator.evaluate(len(dataset))}
 
 
-def _evaluator(config: Any, tasks: Iterable[str] | None, backbone: str | None) -> MTLEvaluator:
+def _evaluator(config: Any, tasks: Collection[str] | None, backbone: str | None) -> MTLEvaluator:
     """The config's evaluator for some tasks, without a baseline where the backbone is not known."""
     config = dict(config) if isinstance(config, Mapping) and 'metrics' in config else {'metrics': config}
     metrics = config['metrics'] if isinstance(config['metrics'], Sequence) else [config['metrics']]

@@ -23,7 +23,8 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
         if len(row) != len(head):
             raise ValueError(f'The table has {len(head)} columns, but a row has {len(row)} cells: {list(row)}.')
     rule = ['---' if column in left else '---:' for column in range(len(head))]
-    return ''.join(f'| {" | ".join(line)} |\n' for line in (head, rule, *rows))
+    lines = [[cell.replace('|', '\\|') for cell in line] for line in (head, rule, *rows)]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
 def replace_between(path: Path, mark: str, content: str, *, check: bool = False) -> bool:

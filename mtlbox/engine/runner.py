@@ -122,15 +122,14 @@ class MTLRunner(CheckedBuilds):
             wrapper.setdefault('device_ids', [cuda.current_device()] if cuda.is_available() else None)
             wrapper.setdefault(_SYNC_BUFFERS, False)  # SyncBuffersHook averages them before they are needed
             wrapper.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
-        elif self._has_ema() and not getattr(wrapper_class, 'has_whole_weights', False):
+        elif not getattr(wrapper_class, 'has_whole_weights', False) and any(
+            hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or []
+        ):
             raise ValueError(
                 f'model_wrapper_cfg is {wrapper["type"]}, but EMAHook needs a copy of the whole model. Leave it out: '
                 "custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']"
             )
         return MODEL_WRAPPERS.build(wrapper, default_args={'module': model})
-
-    def _has_ema(self) -> bool:
-        return any(hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or [])
 
     def _init_model_weights(self) -> None:
         if not isinstance(self.model, DividedModel):  # which was initialised before it was divided
@@ -240,11 +239,12 @@ class MTLRunner(CheckedBuilds):
         """
         configured = settings(self)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        changed: dict[str, tuple[Any, Any]] = {}  # once for all groups of parameters
         for name, value in settings(self).items():
             if name in configured and configured[name] != value:
-                self.logger.warning(
-                    f'{name} is that of the checkpoint, {value}, not the {configured[name]} of the config.'
-                )
+                changed.setdefault(name.partition(' (group')[0], (value, configured[name]))
+        for name, (value, own) in changed.items():
+            self.logger.warning(f'{name} is that of the checkpoint, {value}, not the {own} of the config.')
         if not hasattr(self.train_loop, 'restore'):
             return
         rng = take_rank_state(self.model, self._rank_states)
@@ -284,11 +284,10 @@ class MTLRunner(CheckedBuilds):
         model = unwrapped(self.model)
         if self._resume:
             require_same_optimizer(self, checkpoint['optimizer'], filename)
-        load_weights(
-            model, weights_of(checkpoint, source=filename), filename
-        )  # refused before any hook takes it for its own
+        # refused before any hook takes it for its own
+        load_weights(model, weights_of(checkpoint, source=filename), filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_weights(model, weights_of(checkpoint), filename)  # hooks may have changed them
+        load_weights(model, weights_of(checkpoint, source=filename), filename)  # hooks may have changed them
         if isinstance(self.model, DividedModel):
             self.model.weights_were_loaded()
         self._progress, self._rank_states = checkpoint.get('progress'), checkpoint.get('ranks', [])

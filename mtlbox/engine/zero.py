@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -108,14 +107,12 @@ class ZeroOptimWrapper(OptimWrapper):
         self.clips = bool(wrapper.clip_grad_kwargs)
         self._wrapper, self._engine, self._groups = wrapper, engine, groups
 
-    @contextlib.contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
+    def optim_context(self, model: nn.Module) -> AbstractContextManager[None]:
         """Autocast as the config asks for."""
-        with self._wrapper.optim_context(model):
-            yield
+        return self._wrapper.optim_context(model)
 
     def update_params(self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None) -> None:
-        """Take the gradients of ``loss``, and a step where one is due."""
+        """Take the gradients of ``loss``, and a step where one is due; DeepSpeed takes no further arguments."""
         loss = self.scale_loss(loss)
         self._inner_count += 1
         self._engine.set_gradient_accumulation_boundary(self.should_update())
@@ -138,7 +135,7 @@ class ZeroOptimWrapper(OptimWrapper):
             slots = self.optimizer.state.get(flat, {})
             for index, parameter in enumerate(parameters, start):
                 if slots:
-                    state[index] = {name: _whole(value, flat, parameter) for name, value in slots.items()}
+                    state[index] = {name: _whole(name, value, flat, parameter) for name, value in slots.items()}
             groups.append({**setting, 'params': list(range(start, start + len(parameters)))})
             start += len(parameters)
         return {'state': state, 'param_groups': groups}
@@ -180,9 +177,9 @@ def _import_deepspeed() -> Any:
     return deepspeed
 
 
-def _whole(value: Any, flat: Tensor, parameter: nn.Parameter) -> Any:
+def _whole(name: str, value: Any, flat: Tensor, parameter: nn.Parameter) -> Any:
     """Return the state of one parameter from the ranks' parts; what is no map over the weights stays as it is."""
-    if not isinstance(value, Tensor) or value.shape != flat.shape:
+    if name == 'step' or not isinstance(value, Tensor) or value.shape != flat.shape:
         return value
     whole = torch.zeros(parameter.numel(), dtype=value.dtype, device=value.device)
     mapping: Any = getattr(parameter, '_hp_mapping', None)
@@ -195,10 +192,12 @@ def _whole(value: Any, flat: Tensor, parameter: nn.Parameter) -> Any:
 
 def _divide(slots: dict[str, Any], name: str, value: Any, flat: Tensor, parameter: nn.Parameter) -> None:
     """Put this rank's part of the state of one parameter into ``slots``."""
-    if not isinstance(value, Tensor) or value.shape != parameter.shape:
+    if name == 'step' or not isinstance(value, Tensor) or value.shape != parameter.shape:
         slots[name] = value.clone() if isinstance(value, Tensor) else value
         return
-    part = slots.setdefault(name, torch.zeros_like(flat, dtype=value.dtype, requires_grad=False))
+    if name not in slots:
+        slots[name] = torch.zeros_like(flat, dtype=value.dtype, requires_grad=False)
+    part = slots[name]
     mapping: Any = getattr(parameter, '_hp_mapping', None)
     if mapping is not None:
         ours, theirs = mapping.hp_fragment_address, mapping.lp_fragment_address

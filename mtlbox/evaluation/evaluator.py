@@ -123,6 +123,16 @@ class MTLEvaluator(Evaluator):
         """Protocol of each prefix; a metric's prefix is its task's key unless it was given another."""
         return {str(metric.prefix): metric.protocol for metric in self.task_metrics}
 
+    def description(self) -> dict[str, Any]:
+        """What a ``result.json`` says of its scores: backbone, data, protocols, primary scores, baseline."""
+        return {
+            'backbone': self.backbone,
+            'data': (self.dataset_meta or {}).get('origin'),
+            'protocols': self.protocols(),
+            'primary': self.primary_scores(),
+            'baseline': self.comparison(),
+        }
+
     def comparison(self) -> dict[str, Any] | None:
         """What delta_m compares with: ``name`` and ``source`` of the baseline, and ``forced``, why it should not have
         been; None without a baseline."""

@@ -298,7 +298,7 @@ def _marked(lines: Sequence[Line], columns: Sequence[str]) -> list[Line]:
     marks: list[dict[str, int]] = [{} for _ in lines]
     for column in (*columns, 'delta_m'):
         higher = column == 'delta_m' or known_scores()[column].higher_is_better
-        values = [line.value(column) for line in lines]
+        values = [line.delta_m if column == 'delta_m' else line.value(column) for line in lines]
         distinct = sorted({float(value) for value in values if value is not None}, reverse=higher)
         if sum(value is not None for value in values) < 2 or len(distinct) < 2:
             continue

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
+from mtlbox.apis.tables import markdown_table
 from mtlbox.evaluation.delta_m import HOW_TO_MAKE
 from mtlbox.leaderboard.names import known_scores
 from mtlbox.leaderboard.rows import UNSTATED, Number, paper_of
@@ -103,7 +104,7 @@ def _markdown_section(section: Section, table: Table, sources: list[str]) -> str
         *gain,
         'source',
     ]
-    lines = [_row(head), _row(['---', *['---:'] * (len(head) - 2), '---'])]
+    rows = []
     notes: list[str] = []
     for line in section.lines:
         numbers = []
@@ -119,18 +120,14 @@ def _markdown_section(section: Section, table: Table, sources: list[str]) -> str
             recomputed = '' if line.delta_m is None else _emphasised(line, 'delta_m')
             cells += [recomputed, printed]
         named = [f'{paper_of(s)} [{_LETTERS[sources.index(s)]}]' for s in line.row.source.split('; ')]
-        lines.append(_row([*cells, '; '.join(named)]))
-    text = '\n'.join(lines)
+        rows.append([*cells, '; '.join(named)])
+    text = markdown_table(head, rows, left=(0, len(head) - 1)).rstrip('\n')
     return text + ''.join(f'\n\n({number}) {note}' for number, note in enumerate(notes, 1))
 
 
 def _emphasised(line: Line, column: str) -> str:
     text = shown(line, column)
     return {1: f'**{text}**', 2: f'*{text}*'}.get(line.marks.get(column, 0), text)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
 
 
 def to_records(tables: Sequence[Table]) -> list[dict[str, Any]]:
@@ -216,25 +213,3 @@ def to_csv(tables: Sequence[Table]) -> str:
                 values += [line.delta_m, row.delta_m, baseline, row.source, ' '.join((*line.notes, *row.source_notes))]
                 writer.writerow(['' if value is None else value for value in values])
     return text.getvalue()
-
-
-MARKS = ('<!-- leaderboard -->', '<!-- /leaderboard -->')
-"""What the tables stand between in a page that is kept up to date."""
-
-
-def put_between_marks(page: str, text: str, where: str) -> str:
-    """``page`` with ``text`` in the place of what stands between ``MARKS``.
-
-    Args:
-        page: A Markdown page with both marks, each once.
-        text: What to put there.
-        where: What errors call the page.
-
-    Raises:
-        ValueError: The page has not both marks once.
-    """
-    before, found, rest = page.partition(MARKS[0])
-    _, ended, after = rest.partition(MARKS[1])
-    if not (found and ended) or MARKS[0] in rest or MARKS[1] in after:
-        raise ValueError(f'{where}: expected {MARKS[0]} and {MARKS[1]}, each once, around the tables')
-    return f'{before}{MARKS[0]}\n{text}{MARKS[1]}{after}'

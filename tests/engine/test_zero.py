@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from mtlbox.engine import DeepSpeed
+from mtlbox.engine import DeepSpeed, zero
 
 
 def wrapped(**options: Any) -> OptimWrapper:
@@ -40,3 +40,13 @@ def test_stage(installed: None, stage: Any) -> None:
 def test_other_clipping(installed: None, clip: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r'clips by the 2-norm only: clip_grad=dict\(max_norm=\.\.\.\), but'):
         DeepSpeed(torch.nn.Linear(2, 2)).attach(wrapped(clip_grad=clip))
+
+
+def test_the_count_of_steps_is_no_map_over_a_scalar_parameter() -> None:
+    slots: dict[str, Any] = {}
+    scalar = torch.nn.Parameter(torch.tensor(1.0))
+    zero._divide(slots, 'step', torch.tensor(7.0), torch.zeros(5), scalar)
+    zero._divide(slots, 'exp_avg', torch.tensor(3.0), torch.zeros(5), scalar)
+    assert slots['step'] == 7 and slots['step'].shape == ()
+    assert slots['exp_avg'].shape == (5,)
+    assert zero._whole('step', slots['step'], torch.zeros(()), scalar) is slots['step']

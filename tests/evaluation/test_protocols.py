@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from mtlbox.evaluation import PROTOCOLS, Protocol, canonical_name, describe_protocols, get_protocol
-from mtlbox.evaluation.functional.depth import POOLINGS
+from mtlbox.evaluation.functional._arrays import POOLINGS
 from mtlbox.evaluation.functional.normals import ANGLES
 from mtlbox.evaluation.functional.segmentation import ABSENT
 from mtlbox.evaluation.protocols import BoundaryProtocol, DepthProtocol, NormalsProtocol, SaliencyProtocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -127,6 +128,16 @@ def test_other_settings_are_refused(tool: ModuleType, tmp_path: Path, capsys: py
     assert run(tool, tmp_path / 'runs', '--seeds', '0', '--cfg-options', 'a=1') == 0
     assert run(tool, tmp_path / 'runs', '--seeds', '1', '--cfg-options', 'a=2') == 2
     assert 'has seeds of other settings' in capsys.readouterr().err
+
+
+def test_a_config_that_was_edited_is_another(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    config = tmp_path / 'mine.py'
+    for seed, weight in (('0', '0.1'), ('1', '0.2')):
+        config.write_text(f'_base_ = {CONFIG!r}\noptim_wrapper = dict(optimizer=dict(weight_decay={weight}))\n')
+        with contextlib.suppress(SystemExit):
+            tool.main([str(config), '--work-dir', str(tmp_path / 'runs'), '--seeds', seed])
+    assert 'has seeds of other settings' in capsys.readouterr().err
+    assert not (tmp_path / 'runs' / 'seed_1').exists()
 
 
 def test_settings_without_a_seed_hold_nothing(tool: ModuleType, tmp_path: Path) -> None:

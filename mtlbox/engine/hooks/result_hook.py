@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 
 from mtlbox.config import config_hash
 from mtlbox.engine.checkpoint import replace_file
-from mtlbox.leaderboard import backbone_of
+from mtlbox.evaluation import MTLEvaluator
 from mtlbox.registry import HOOKS
 from mtlbox.version import __version__
 
@@ -78,9 +78,7 @@ class ResultHook(Hook):
 
     @master_only
     def _write(self, runner: Runner, evaluator: Any) -> None:
-        protocols = evaluator.protocols() if hasattr(evaluator, 'protocols') else {}
-        origin = (evaluator.dataset_meta or {}).get('origin')
-        baseline = evaluator.comparison() if hasattr(evaluator, 'comparison') else None
+        described = evaluator.description() if isinstance(evaluator, MTLEvaluator) else {'protocols': {}}
         model = runner.cfg.get('model')
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
         text = json.dumps(
@@ -92,13 +90,9 @@ class ResultHook(Hook):
                 'device': _device(),
                 'world_size': runner.world_size,
                 'versions': _versions(),
-                'data': origin,
-                'backbone': backbone_of(model) if isinstance(model, Mapping) else None,
                 'parameters': getattr(runner, 'num_parameters', None),
                 'model': model.get('type') if isinstance(model, Mapping) else None,
-                'protocols': protocols,
-                'primary': evaluator.primary_scores() if hasattr(evaluator, 'primary_scores') else {},
-                'baseline': baseline,
+                **described,
                 'scores': chosen['scores'],
                 **self._result,
             },

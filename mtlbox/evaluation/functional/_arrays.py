@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
+POOLINGS = ('image', 'pixel')
+"""Ways to average over a data set: scores of images, or counts and errors of pixels."""
 
 Array = np.ndarray | torch.Tensor
 """What the functions of this package accept for maps."""
@@ -90,3 +94,14 @@ def binary_truth(
     if wrong.size:
         raise ValueError(f'{what} has the value {wrong[0]}; expected 0, 1 or {ignore_index} (ignored)')
     return array == 1, counted
+
+
+def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``part / whole``, 0 where there is nothing."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def check_pooling(pooling: str) -> None:
+    """Raise ValueError for an unknown way to average."""
+    if pooling not in POOLINGS:
+        raise ValueError(f'pooling={pooling!r}: expected one of {POOLINGS}')

@@ -15,10 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtlbox.evaluation.functional._arrays import Array, finite_double, same_shape
-
-POOLINGS = ('pixel', 'image')
-"""Ways to average over a data set."""
+from mtlbox.evaluation.functional._arrays import Array, check_pooling, finite_double, same_shape
 
 SCORES = ('rmse', 'absErr', 'relErr', 'rmse_log', 'log10', 'silog', 'delta1', 'delta2', 'delta3')
 """Names of the scores."""
@@ -26,7 +23,7 @@ SCORES = ('rmse', 'absErr', 'relErr', 'rmse_log', 'log10', 'silog', 'delta1', 'd
 SMALLEST = 1e-3
 """Least prediction in logarithms and ratios, 1 mm."""
 
-STATISTIC_SIZE = 10
+STATISTIC_SIZE = len(SCORES) + 1
 
 
 def depth_statistic(
@@ -48,7 +45,7 @@ def depth_statistic(
     Raises:
         ValueError: If the shapes differ, a value is NaN or infinite, or ``pooling`` is unknown.
     """
-    _check_pooling(pooling)
+    check_pooling(pooling)
     pred, target = finite_double(pred, 'the predicted depth'), finite_double(target, 'the true depth')
     same_shape(pred, target)
     low, high = valid_range
@@ -79,7 +76,7 @@ def depth_scores(statistic: np.ndarray, pooling: str = 'pixel') -> dict[str, flo
     Raises:
         ValueError: If ``pooling`` is unknown.
     """
-    _check_pooling(pooling)
+    check_pooling(pooling)
     *sums, count = (float(value) for value in statistic)
     if not count:
         return dict.fromkeys(SCORES, float('nan'))
@@ -111,9 +108,3 @@ def depth_errors(
         ValueError: If the shapes differ or a value is NaN or infinite.
     """
     return depth_scores(depth_statistic(pred, target, valid_range))
-
-
-def _check_pooling(pooling: str) -> None:
-    """Raise a ValueError for an unknown way to average."""
-    if pooling not in POOLINGS:
-        raise ValueError(f'pooling={pooling!r}: expected one of {POOLINGS}')

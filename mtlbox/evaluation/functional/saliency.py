@@ -12,10 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlbox.evaluation.functional._arrays import Array, binary_truth, probabilities
-
-POOLINGS = ('image', 'pixel')
-"""Ways to average over a data set."""
+from mtlbox.evaluation.functional._arrays import Array, binary_truth, check_pooling, probabilities, ratio
 
 SCORES = ('mIoU', 'maxF')
 """Names of the scores."""
@@ -49,7 +46,7 @@ def saliency_statistic(
         ValueError: If the shapes differ, a prediction is not in 0..1 (or is NaN), a truth is none of 0, 1 and
             ``ignore_index``, or ``pooling`` is unknown.
     """
-    _check_pooling(pooling)
+    check_pooling(pooling)
     pred = probabilities(pred, 'the predicted saliency')
     salient, counted = binary_truth(target, 'the true saliency', pred.shape, ignore_index)
     strength, true = pred[counted], salient[counted]
@@ -60,9 +57,9 @@ def saliency_statistic(
     counts = np.stack(np.broadcast_arrays(both, predicted, true.sum(), strength.size), axis=1).astype(np.float64)
     if pooling == 'pixel' or not strength.size:
         return counts
-    precision, recall = _ratio(counts[:, 0], counts[:, 1]), _ratio(counts[:, 0], counts[:, 2])
+    precision, recall = ratio(counts[:, 0], counts[:, 1]), ratio(counts[:, 0], counts[:, 2])
     union = counts[:, 1] + counts[:, 2] - counts[:, 0]
-    iou = np.where(union > 0, _ratio(counts[:, 0], union), 1.0)
+    iou = np.where(union > 0, ratio(counts[:, 0], union), 1.0)
     return np.stack([iou, precision, recall, np.ones(len(counts))], axis=1)
 
 
@@ -83,25 +80,14 @@ def saliency_scores(
     Raises:
         ValueError: If ``pooling`` is unknown.
     """
-    _check_pooling(pooling)
+    check_pooling(pooling)
     first, second, third, count = np.asarray(statistic, dtype=np.float64).T
     if not count.any():
         return dict.fromkeys(SCORES, float('nan'))
     if pooling == 'image':
         iou, precision, recall = first / count, second / count, third / count
     else:
-        precision, recall = _ratio(first, second), _ratio(first, third)
-        iou = _ratio(first, second + third - first)
-    f = _ratio((1 + beta_squared) * precision * recall, beta_squared * precision + recall)
+        precision, recall = ratio(first, second), ratio(first, third)
+        iou = ratio(first, second + third - first)
+    f = ratio((1 + beta_squared) * precision * recall, beta_squared * precision + recall)
     return {'mIoU': 100.0 * float(iou.max()), 'maxF': 100.0 * float(f.max())}
-
-
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``part / whole``, 0 where there is nothing."""
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
-def _check_pooling(pooling: str) -> None:
-    """Raise a ValueError for an unknown way to average."""
-    if pooling not in POOLINGS:
-        raise ValueError(f'pooling={pooling!r}: expected one of {POOLINGS}')

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.dist import is_main_process
-from scipy.io import savemat
 
 from mtlbox.datasets.image_file import write_png
 from mtlbox.datasets.npy import write_whole
@@ -131,6 +130,8 @@ class BoundaryMetric(TaskMetric):
                 f'{self.task}: the images {self._dumped[stem]} and {name} would both be written as {stem}.png into '
                 f'{root}'
             )
+        from scipy.io import savemat  # a quarter of a second that only dumping is worth
+
         annotators = np.empty((1, len(target)), dtype=object)
         for index, one in enumerate(target):
             annotators[0, index] = {'Boundaries': (one == 1).astype(np.uint8)}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlbox.evaluation.functional._arrays import Array, to_numpy
+from mtlbox.evaluation.functional._arrays import Array, ratio, to_numpy
 
 SCORES = ('odsF', 'odsP', 'odsR', 'oisF', 'AP')
 """Names of the scores."""
@@ -31,7 +31,7 @@ def boundary_curve(counts: Array) -> Curve:
         counts: (T, 4) as ``boundary_counts`` returns them, or a sum of such over images.
     """
     matched_truth, truth, matched_pred, pred = to_numpy(counts).astype(np.float64).T
-    precision, recall = _ratio(matched_pred, pred), _ratio(matched_truth, truth)
+    precision, recall = ratio(matched_pred, pred), ratio(matched_truth, truth)
     return Curve(precision, recall, _harmonic(precision, recall))
 
 
@@ -94,14 +94,9 @@ def boundary_scores(counts: Array, interpolate: bool = False) -> dict[str, float
     return statistic_scores(np.sum([boundary_statistic(one) for one in counts], axis=0), interpolate)
 
 
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``part / whole``, 0 where there is nothing."""
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
 def _harmonic(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> NDArray[np.float64]:
     """F with equal weights."""
-    return _ratio(2 * precision * recall, precision + recall)
+    return ratio(2 * precision * recall, precision + recall)
 
 
 def _between(values: NDArray[np.float64]) -> NDArray[np.float64]:
