@@ -89,7 +89,10 @@ _DATALOADER: Arguments = {
     'disable_subprocess_warning': bool,
 }
 _MULTIPLIERS = ('bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult')
-_RANDOMNESS = {key: hint for key, hint in arguments_of(Runner.set_randomness).items() if key != 'self'}
+_RANDOMNESS = {
+    **{key: hint for key, hint in arguments_of(Runner.set_randomness).items() if key != 'self'},
+    **{'seed': int | None, 'diff_rank_seed': bool, 'deterministic': bool},  # mmengine does not annotate them all
+}
 _PROCESSES = {key: hint for key, hint in arguments_of(set_multi_processing).items() if key != 'distributed'}
 _PLAIN: dict[str, Arguments] = {
     'train_dataloader': _DATALOADER,
@@ -178,9 +181,10 @@ def _check_part(where: str, node: Any, part: Part) -> None:
     if isinstance(node, Mapping):
         is_named = 'dict' in part.forms and 'type' not in node
         if is_named and not (part.default and 'constructor' not in node):
+            inner = part._replace(forms=('one', 'list') if 'list' in part.forms else ('one',))
             for key, value in node.items():
                 if value is not None and key != 'constructor':
-                    _check_part(f'{where}.{key}', value, part._replace(forms=('one', 'list')))
+                    _check_part(f'{where}.{key}', value, inner)
         elif 'type' in node or part.default:
             _check_component(where, node, part)
         else:

@@ -23,6 +23,11 @@ def load(folder: Path, text: str) -> Config:
 @pytest.mark.parametrize(
     ('text', 'complaint'),
     [
+        ("randomness = dict(seed='')", 'exp.py: randomness.seed must be '),
+        (
+            'default_hooks = dict(logger=[])',
+            "exp.py: default_hooks.logger must be dict(type='...', ...), which names a hook, but is []",
+        ),
         ('train_dataloader = dict(batchsize=2)', "train_dataloader has no key 'batchsize'. Did you mean 'batch_size'"),
         ('train_cfg = dict(max_epoch=2)', "train_cfg: EpochBasedTrainLoop has no argument 'max_epoch'"),
         ('val_cfg = dict(fp61=True)', "val_cfg: ValLoop has no argument 'fp61'. Did you mean 'fp16'"),
