@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mtlbox.datasets.layouts import LAYOUTS
-from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_files, write_text
+from mtlbox.datasets.layouts.writing import claim, encode_file, is_written, run_jobs, write_files, write_text
 from mtlbox.datasets.rooms import render_room
 from mtlbox.registry import did_you_mean
 
@@ -71,7 +69,7 @@ def write_replica(
         for index in range(count)
         if not is_written(root, example, split=split, index=index)
     ]
-    needed = len(jobs) * sum(content.nbytes for content in example.values() if isinstance(content, np.ndarray))
+    needed = len(jobs) * sum(len(encode_file(path, content)) for path, content in example.items())
     free = shutil.disk_usage(root).free
     if needed > free:
         raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')
