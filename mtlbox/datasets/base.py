@@ -40,6 +40,11 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
 
 
+def _files(info: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the files of a sample's labels by the label's name, and that of its image under ''."""
+    return {'': info.get('img_path'), **(info.get('label_paths') or {})}
+
+
 def _described(value: Any) -> str:
     return f'the shape is {value.shape}' if isinstance(value, np.ndarray) else f'it is {str(value)[:60]}'
 
@@ -123,6 +128,30 @@ class MultiTaskDataset(BaseDataset):
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
 
+    def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
+        """Return a map whose size is not that of the sample's image at that size; the base refuses it.
+
+        Args:
+            label: A legal map of ``task``.
+            task: The task that reads it.
+            info: The sample, as for the loaders.
+            size: (H, W) of the image.
+
+        Raises:
+            ValueError: The sizes must not differ; the message names both files where they are known.
+        """
+        files = _files(info)
+        map_file, image_file = (
+            f' ({file})' if file else '' for file in (files.get(self.label_names.get(task.key, '')), files[''])
+        )
+        raise ValueError(
+            f'{self._name(info)}: the map of {task.key!r}{map_file} is {label.shape[0]}x{label.shape[1]}, '
+            f'but the image{image_file} is {size[0]}x{size[1]} (height x width).'
+        )
+
+    def _name(self, info: dict) -> str:
+        return f'{self!r}, sample {info["sample_id"]}'
+
     def full_init(self) -> None:
         """Load the list of samples; raise ValueError where there is none."""
         super().full_init()
@@ -187,9 +216,8 @@ class MultiTaskDataset(BaseDataset):
         """Read sample ``idx`` and its labels, and check both; this is what enters the pipeline."""
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
-        where = f'{self!r}, sample {info["sample_id"]}'
-        files = {None: info.get('img_path'), **(info.get('label_paths') or {})}
-        with _naming(where, files[None]):
+        where, files = self._name(info), _files(info)
+        with _naming(where, files['']):
             image = self.load_image(info)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
@@ -203,12 +231,8 @@ class MultiTaskDataset(BaseDataset):
                 if not isinstance(label, np.ndarray):
                     raise ValueError(f'the map of {key!r} must be an array, but {_described(label)}.')
                 task.check(label, where)
-            if label.shape[:2] != image.shape[:2]:
-                map_file, image_file = (f' ({file})' if file else '' for file in (files.get(name), files[None]))
-                raise ValueError(
-                    f'{where}: the map of {key!r}{map_file} is {label.shape[0]}x{label.shape[1]}, '
-                    f'but the image{image_file} is {image.shape[0]}x{image.shape[1]} (height x width).'
-                )
+                if label.shape[:2] != image.shape[:2]:
+                    label = self.fit_label(label, task, info, image.shape[:2])
             gt[key] = label
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}

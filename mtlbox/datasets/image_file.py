@@ -44,12 +44,6 @@ def read_map(path: str | Path) -> Array:
     return _read(path, lambda x: np.asarray(x) if x.mode in ('L', 'P') else None, 'one channel of 8 bits is')
 
 
-def picture_size(path: str | Path) -> tuple[int, int]:
-    """Return (H, W) by the head of a picture, without reading it."""
-    with Image.open(path) as picture:
-        return picture.height, picture.width
-
-
 def _read(path: str | Path, read: Callable[[Image.Image], Array | None], expected: str) -> Array:
     """Return what ``read`` makes of the opened picture; None is refused."""
     try:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 from mmengine.logging import print_log
 
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.image_file import picture_size, read_image
+from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.messages import free_folder, some
 from mtlbox.datasets.probe import probe
 from mtlbox.registry import did_you_mean
@@ -172,18 +172,21 @@ class ListedDataset(MultiTaskDataset):
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the map of the label ``name``, or None where no pixel of it is labelled."""
         label = self.layout.maps[name].read(*info['label_files'][name])
-        if self.layout.resample and label.shape[:2] != (size := picture_size(info['img_path'])):
-            if not self._resampled:
-                self._resampled = True
-                print_log(
-                    f'{info["label_paths"][name]} is {label.shape[0]}x{label.shape[1]}, its picture '
-                    f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
-                    logger='current',
-                    level=logging.WARNING,
-                )
-            task = next(task for key, task in self.tasks.items() if self.label_names.get(key) == name)
-            label = task.resize(label, size)
         return self.keep_labelled(label, name, info['label_paths'][name])
+
+    def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
+        """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
+        if not self.layout.resample:
+            return super().fit_label(label, task, info, size)
+        if not self._resampled:
+            self._resampled = True
+            print_log(
+                f'{info["label_paths"][self.label_names[task.key]]} is {label.shape[0]}x{label.shape[1]}, its picture '
+                f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return task.resize(label, size)
 
     def read_names(self) -> list[str]:
         """Return the names of the split.
