@@ -60,7 +60,8 @@ class MultiTaskDataset(BaseDataset):
     Each sample passes the pipeline as a dict with
 
     * ``img``: RGB ``(H, W, 3)``, uint8 or float32 in 0..255,
-    * ``gt``: ``{task key: map}`` for the tasks that have a label here, checked by their :class:`~mtlbox.tasks.Task`,
+    * ``gt``: ``{task key: map}`` for the tasks that have a label here, checked by their :class:`~mtlbox.tasks.Task`;
+      a map without any pixel that its task takes for labelled is a missing label,
     * ``tasks``: the ``{key: Task}`` of the model, whom the transforms ask how a map moves,
     * ``rng``: the ``numpy.random.Generator`` that transforms draw from,
     * ``ori_shape``, ``img_shape`` (H, W), ``sample_idx``, ``sample_id`` and what :meth:`load_data_list` gave.
@@ -165,19 +166,6 @@ class MultiTaskDataset(BaseDataset):
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
         }
 
-    def keep_labelled(self, label: Array, name: str, path: str) -> Array | None:
-        """Check the label ``name`` that was read from ``path``; return it, or None where no pixel of it is labelled.
-
-        Raises:
-            ValueError: It is not a legal map of its task; the message names the file.
-        """
-        for key, task in self.tasks.items():
-            if self.label_names.get(key) == name:
-                task.check(label, path)
-                if not task.valid(task.pack(label)[None]).any():
-                    return None
-        return label
-
     def report_origin(self, title: str, count: int) -> None:
         """Note in the metainfo whether the folder is a replica; warn where scores do not compare with published ones.
 
@@ -224,16 +212,18 @@ class MultiTaskDataset(BaseDataset):
         gt = {}
         for key, task in self.tasks.items():
             name = self.label_names.get(key)
-            with _naming(where, files.get(name) if name else None):
+            file = files.get(name) if name else None
+            with _naming(where, file):
                 label = task.derive(image) if name is None else self.load_label(info, name)
                 if label is None:
                     continue
                 if not isinstance(label, np.ndarray):
                     raise ValueError(f'the map of {key!r} must be an array, but {_described(label)}.')
-                task.check(label, where)
+                task.check(label, f'{where}: {file}' if file else where)
                 if label.shape[:2] != image.shape[:2]:
                     label = self.fit_label(label, task, info, image.shape[:2])
-            gt[key] = label
+                if task.valid(task.pack(label)[None]).any():
+                    gt[key] = label
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}
 

@@ -88,7 +88,7 @@ class FileLayout:
 class ListedDataset(MultiTaskDataset):
     """The base of data sets with lists of names and one or more layouts.
 
-    Only the labels that the tasks read need to be on disk. A map without any labelled pixel counts as a missing label.
+    Only the labels that the tasks read need to be on disk.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
 
@@ -169,10 +169,9 @@ class ListedDataset(MultiTaskDataset):
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
         return read_image(info['img_path'])
 
-    def load_label(self, info: dict, name: str) -> Array | None:
-        """Return the map of the label ``name``, or None where no pixel of it is labelled."""
-        label = self.layout.maps[name].read(*info['label_files'][name])
-        return self.keep_labelled(label, name, info['label_paths'][name])
+    def load_label(self, info: dict, name: str) -> Array:
+        """Return the map of the label ``name``."""
+        return self.layout.maps[name].read(*info['label_files'][name])
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""

@@ -94,7 +94,7 @@ IMAGE = Modality('image', (3,), decode_image)
 class MTANDataset(MultiTaskDataset):
     """The base of data sets in MTAN's layout.
 
-    Only the labels that the tasks read need to be on disk. A map without any labelled pixel counts as a missing label.
+    Only the labels that the tasks read need to be on disk.
     Where the folder of a split has a ``names.json`` (``{index: name}``, as ``tools/data.py convert`` writes it), a
     sample's ``sample_id`` is ``{index}_{name}``, else its index. ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
@@ -159,10 +159,10 @@ class MTANDataset(MultiTaskDataset):
         """Return the image ``(H, W, 3)``: float32 in 0..255, or uint8 where it is stored so."""
         return IMAGE.decode(npy.load(info['img_path']), info['img_path'])
 
-    def load_label(self, info: dict, name: str) -> Array | None:
-        """Return the map of the label ``name``, or None where no pixel of it is labelled."""
+    def load_label(self, info: dict, name: str) -> Array:
+        """Return the map of the label ``name``."""
         path = info['label_paths'][name]
-        return self.keep_labelled(self.MAPS[name].decode(npy.load(path), path), name, path)
+        return self.MAPS[name].decode(npy.load(path), path)
 
     def _path(self, modality: Modality, index: int) -> str:
         return str(Path(self.data_root, self.split, modality.folder, f'{index}.npy'))

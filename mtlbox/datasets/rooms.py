@@ -202,10 +202,9 @@ class RoomsDataset(MultiTaskDataset):
         """Return the picture (H, W, 3), uint8."""
         return self._render(info['room'])['image'].copy()  # a transform may work in place
 
-    def load_label(self, info: dict, name: str) -> NDArray | None:
-        """Return the map called ``name``, or None where all of it is to be ignored."""
-        label = self._render(info['room'])[name]
-        return None if label.dtype == np.uint8 and (label == IGNORE).all() else label.copy()
+    def load_label(self, info: dict, name: str) -> NDArray:
+        """Return the map called ``name``."""
+        return self._render(info['room'])[name].copy()
 
     def _render(self, index: int) -> dict[str, NDArray]:
         """Render a picture with its labels; the last one is kept at least, for it is asked for label by label."""

@@ -145,6 +145,24 @@ class TestLabels:
         sample = Tiny(tasks=tasks, labels={'a': 'semseg', 'b': 'semseg'}).load_sample(1)
         assert list(sample['gt']) == ['a', 'b']
 
+    def test_each_task_says_whether_a_label_holds_anything_for_it(self):
+        class Blind(SemSeg):
+            def valid(self, gt):
+                return torch.zeros_like(gt[:, 0], dtype=torch.bool)
+
+        tasks = {'blind': Blind(key='blind', num_classes=3), 'seeing': SemSeg(key='seeing', num_classes=3)}
+        dataset = Tiny(tasks=tasks, labels=dict.fromkeys(tasks, 'semseg'), pipeline=PACK)
+        assert list(dataset.load_sample(1)['gt']) == ['seeing']
+        gt = dataset[1]['data_samples'].gt
+        assert (gt.blind.labelled, gt.seeing.labelled) == (False, True) and (gt.seeing.data == 1).all()
+
+    def test_a_map_without_a_labelled_pixel_is_no_label(self):
+        class Void(Tiny):
+            def load_label(self, info, name):
+                return np.full((6, 8), 255, np.uint8) if name == 'semseg' else super().load_label(info, name)
+
+        assert list(Void(tasks=TASKS).load_sample(0)['gt']) == ['depth']
+
     def test_only_some(self):
         assert list(Tiny(tasks=TASKS, labels=['depth']).load_sample(0)['gt']) == ['depth']
 
