@@ -17,7 +17,7 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from mtlbox.datasets.samplers import SampleIndex
-from mtlbox.registry import TRANSFORMS, did_you_mean
+from mtlbox.registry import TASKS, TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
 
@@ -79,12 +79,13 @@ class MultiTaskDataset(BaseDataset):
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
 
     Raises:
-        ValueError: A task or label is unknown or named twice, a task has another number of classes than its label,
-            no task has a label, or there is no sample.
+        ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit than
+            its label, no task has a label, or there is no sample.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
-    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``sizes``:
+    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
+    ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
 
     def __init__(
@@ -273,8 +274,8 @@ class MultiTaskDataset(BaseDataset):
             labels: As in the constructor.
 
         Raises:
-            ValueError: A task or label is unknown or named twice, a task has another number of classes than its
-                label, or no task has a label.
+            ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
+                than its label, or no task has a label.
             TypeError: ``labels`` is a string.
         """
         offered = tuple(cls.METAINFO['labels'])
@@ -300,6 +301,13 @@ class MultiTaskDataset(BaseDataset):
                 raise ValueError(
                     f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
                     f'but the task {key!r} has {tasks[key].channels}.'
+                )
+            unit = cls.METAINFO.get('units', {}).get(name)
+            if unit is not None and tasks[key].unit not in ('', unit):
+                fitting = [f'type={kind!r}' for kind, task in TASKS.module_dict.items() if task.unit == unit]
+                raise ValueError(
+                    f'The label {name!r} of {cls.__name__} has the unit {unit!r}, which the task {key!r} '
+                    f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}: use {" or ".join(fitting)}.'
                 )
         if not matched and not cls.derived(tasks):
             raise ValueError(

@@ -36,6 +36,7 @@ from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.mtan import require_floats
 from mtlbox.registry import DATASETS
+from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
 
 NYUD_40_CLASSES = (
@@ -157,6 +158,7 @@ class NYUD(ListedDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'depth', 'normals', 'boundary'),
         'classes': {'semseg': NYUD_40_CLASSES},
+        'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

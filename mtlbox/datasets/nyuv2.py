@@ -20,6 +20,7 @@ import numpy as np
 
 from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes, require_floats
 from mtlbox.registry import DATASETS
+from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
 
 NYUV2_13_CLASSES = (
@@ -71,6 +72,7 @@ class NYUv2(MTANDataset):
     METAINFO: ClassVar[dict] = {
         'labels': tuple(MAPS),
         'classes': {'semseg': NYUV2_13_CLASSES},
+        'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

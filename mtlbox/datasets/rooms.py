@@ -33,7 +33,7 @@ from mtlbox.datasets.room_builder import CLASSES, PARTS
 from mtlbox.datasets.room_scenes import SPLITS, Scene, sample_scene
 from mtlbox.datasets.room_shading import shade
 from mtlbox.registry import DATASETS, did_you_mean
-from mtlbox.tasks import Task
+from mtlbox.tasks import Depth, Task
 
 __all__ = ['CLASSES', 'PARTS', 'SPLITS', 'RoomsDataset', 'render_room']
 
@@ -171,6 +171,7 @@ class RoomsDataset(MultiTaskDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'human_parts', 'saliency', 'depth', 'normals', 'boundary'),
         'classes': {'semseg': CLASSES, 'human_parts': PARTS},
+        'units': {'depth': Depth.unit},
         'palette': {'semseg': PALETTE, 'human_parts': PART_PALETTE},
     }
 

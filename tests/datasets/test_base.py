@@ -8,10 +8,10 @@ import torch
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader
 
-from mtlbox.datasets import DefaultSampler, MultiTaskDataset
+from mtlbox.datasets import NYUD, DefaultSampler, MultiTaskDataset, NYUv2, RoomsDataset
 from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import UnknownComponentError
-from mtlbox.tasks import Depth, SemSeg
+from mtlbox.tasks import Depth, Disparity, SemSeg
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 3}, 'depth': {'type': 'Depth'}}
 PACK = [{'type': 'PackMultiTaskInputs'}]
@@ -187,6 +187,18 @@ class TestLabels:
     def test_a_string(self):
         with pytest.raises(TypeError, match="labels must be a list or a dict, but is the string 'depth'"):
             Tiny(tasks=TASKS, labels='depth')
+
+    @pytest.mark.parametrize('cls', [NYUv2, NYUD, RoomsDataset])
+    def test_another_unit(self, cls):
+        message = rf"'depth' of {cls.__name__} has the unit 'm', which the task 'near' \(Disparity\) takes for "
+        message += "'of full scale': use .*type='Depth'"
+        with pytest.raises(ValueError, match=message):
+            cls.match_labels({'near': Disparity(key='near')}, {'near': 'depth'})
+        assert cls.match_labels({'far': Depth(key='far')}, {'far': 'depth'}) == {'far': 'depth'}
+
+    def test_a_unit_that_is_not_stated_is_taken_at_its_word(self):
+        plain = type('Plain', (Depth,), {'unit': ''})(key='depth')
+        assert NYUv2.match_labels({'depth': plain}) == {'depth': 'depth'}
 
     def test_none_matches(self):
         with pytest.raises(
