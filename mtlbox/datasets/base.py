@@ -16,6 +16,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import TASKS, TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
@@ -72,15 +73,15 @@ class MultiTaskDataset(BaseDataset):
             only these. A dict from task key to label name: for keys that differ from the label's name
             (``{'semseg_nyu': 'semseg'}``).
         data_root: Folder of the data.
-        split: Part of the data, e.g. ``'train'``.
+        split: Part of the data, e.g. ``'train'``; one of ``METAINFO['sizes']`` where these are given.
         pipeline: Transforms, built or as configs.
         indices: The first ``indices`` samples, or these samples, only.
         test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
 
     Raises:
-        ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit than
-            its label, no task has a label, or there is no sample.
+        ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of classes
+            or another unit than its label, no task has a label, or there is no sample.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
@@ -100,6 +101,9 @@ class MultiTaskDataset(BaseDataset):
         test_mode: bool = False,
         serialize_data: bool = True,
     ) -> None:
+        splits = self.METAINFO.get('sizes', {})
+        if splits and split not in splits:
+            raise ValueError(f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, splits)}')
         self.tasks = build_tasks(tasks)
         self.split = split
         self.label_names = self.match_labels(self.tasks, labels)
@@ -174,7 +178,7 @@ class MultiTaskDataset(BaseDataset):
             title: What messages call the data.
             count: Samples of this split.
         """
-        replica, published = Path(self.data_root, 'replica.json').is_file(), self.METAINFO['sizes'][self.split]
+        replica, published = Path(self.data_root, REPLICA_MARKER).is_file(), self.METAINFO['sizes'][self.split]
         self._metainfo['replica'] = replica
         if replica:
             message = (

@@ -23,7 +23,7 @@ from mmengine.logging import print_log
 
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
-from mtlbox.datasets.messages import free_folder, some
+from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
@@ -125,10 +125,6 @@ class ListedDataset(MultiTaskDataset):
         check: bool = True,
         **base: Any,
     ) -> None:
-        if split not in self.METAINFO['sizes']:
-            raise ValueError(
-                f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, self.METAINFO["sizes"])}'
-            )
         known = [one.name for one in self.LAYOUTS]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
@@ -194,9 +190,11 @@ class ListedDataset(MultiTaskDataset):
             FileNotFoundError: There is no list.
             ValueError: It is empty or names something twice.
         """
-        path = Path(self.data_root, self.LISTS.format(split=self.split))
+        part = self.LISTS.format(split=self.split)
+        path = Path(self.data_root, part)
         if not path.is_file():
-            raise FileNotFoundError(f'There is no file {path}, the list of the split.{self._nested()}\n{self._help()}')
+            hint = is_meant(self.data_root, part)
+            raise FileNotFoundError(f'There is no file {path}, the list of the split.{hint}\n{self._help()}')
         try:
             names = path.read_text(encoding='utf-8').split()
         except UnicodeDecodeError as error:
@@ -277,20 +275,13 @@ class ListedDataset(MultiTaskDataset):
         if damaged:
             raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
-    def _nested(self) -> str:
-        root, part = Path(self.data_root), self.LISTS.format(split=self.split)
-        nested = sorted(str(child) for child in root.iterdir() if (child / part).is_file()) if root.is_dir() else []
-        return f' Is data_root={nested[0]!r} meant?' if nested else ''
-
     def _help(self) -> str:
         known = '\n'.join(f'  {layout}' for layout in self.LAYOUTS)
         counts = ', '.join(f'{split} {n}' for split, n in self.METAINFO['sizes'].items())
         return (
             f'Expected is {self.TITLE} ({counts}) with the lists {self.LISTS} and files of one of these layouts:\n'
             f'{known}\n'
-            f'To get it: {self.ORIGIN}\n'
-            'To try everything without it, on rendered rooms: '
-            f'python tools/data.py replica {self.LAYOUTS[-1].name} {free_folder(self.data_root)}'
+            f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
         )
 
 

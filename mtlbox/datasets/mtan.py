@@ -20,8 +20,7 @@ import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.messages import free_folder, some
-from mtlbox.registry import did_you_mean
+from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
 
@@ -127,10 +126,6 @@ class MTANDataset(MultiTaskDataset):
     def __init__(
         self, *, data_root: str, split: str, tasks: Mapping[str, Task | Mapping], check: bool = True, **base: Any
     ) -> None:
-        if split not in self.METAINFO['sizes']:
-            raise ValueError(
-                f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, self.METAINFO["sizes"])}'
-            )
         self.check = check
         super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
 
@@ -176,11 +171,8 @@ class MTANDataset(MultiTaskDataset):
     def _list_files(self, folder: Path) -> dict[int, str]:
         """Return ``{index: path}`` of the files named by a number."""
         if not folder.is_dir():
-            hint = ''
-            root = Path(self.data_root)
-            if not (root / self.split).is_dir() and root.is_dir():
-                nested = sorted(str(child) for child in root.iterdir() if (child / self.split / 'image').is_dir())
-                hint = f' Is data_root={nested[0]!r} meant?' if nested else ''
+            part = f'{self.split}/{IMAGE.folder}'
+            hint = '' if Path(self.data_root, self.split).is_dir() else is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no folder {folder}.{hint}\n{self._help()}')
         paths = (path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal())
         return {int(path.stem): str(path) for path in paths}
@@ -230,9 +222,7 @@ class MTANDataset(MultiTaskDataset):
             f'Expected is the layout of MTAN, {self.data_root}/{{train,val}}/{{folder}}/{{0, 1, 2, ...}}.npy '
             f'({counts} files per folder, {"x".join(map(str, self.SIZE))}), '
             f'with these folders: {needed}.\n'
-            f'To get it: {self.ORIGIN.format(root=self.data_root)}\n'
-            'To try everything without it, on rendered rooms: '
-            f'python tools/data.py replica {self.LAYOUT} {free_folder(self.data_root)}'
+            f'{how_to_get(self.ORIGIN.format(root=self.data_root), self.LAYOUT, self.data_root)}'
         )
 
 
