@@ -80,8 +80,8 @@ class MultiTaskDataset(BaseDataset):
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
 
     Raises:
-        ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of classes
-            or another unit than its label, no task has a label, or there is no sample.
+        ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of
+            classes or another unit than its label, no task has a label, or there is no sample.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}

@@ -22,7 +22,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes, require_floats
+from mtlbox.datasets.decode import plane, require_floats
+from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Disparity
 from mtlbox.tasks.base import Array
@@ -56,7 +57,7 @@ CITYSCAPES_7_CLASSES = ('flat', 'construction', 'object', 'nature', 'sky', 'huma
 
 def _decode_disparity(stored: Array, path: str) -> Array:
     require_floats(stored, path, 'disparities')
-    disparity = stored.reshape(stored.shape[:2]).astype(np.float32)
+    disparity = plane(stored).astype(np.float32)
     high = disparity.max()
     if high > 1:
         raise ValueError(

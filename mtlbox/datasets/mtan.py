@@ -20,6 +20,7 @@ import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.decode import plane
 from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -42,7 +43,7 @@ def decode_image(stored: Array, path: str) -> Array:
 
 def decode_classes(stored: Array, path: str) -> Array:
     """Return integers in which -1 has become 255."""
-    stored = stored.reshape(stored.shape[:2])
+    stored = plane(stored)
     if stored.dtype.kind not in 'iuf':
         raise ValueError(f'{path}: classes must be numbers, but it has type {stored.dtype}.')
     if np.issubdtype(stored.dtype, np.floating):
@@ -53,12 +54,6 @@ def decode_classes(stored: Array, path: str) -> Array:
     classes[classes == -1] = 255
     fits = classes.min() >= 0 and classes.max() <= 255
     return classes.astype(np.uint8) if fits else classes
-
-
-def require_floats(stored: Array, path: str, what: str) -> None:
-    """Raise ValueError, naming ``path`` and ``what`` is expected, where ``stored`` is not of floats."""
-    if stored.dtype.kind != 'f':
-        raise ValueError(f'{path}: {what} must be floats, but it has type {stored.dtype}.')
 
 
 class Modality(NamedTuple):
