@@ -78,6 +78,7 @@ class MultiTaskDataset(BaseDataset):
         indices: The first ``indices`` samples, or these samples, only.
         test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
+        allow_missing: Let a file that is not there be an error when it is read, not when the samples are listed.
 
     Raises:
         ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of
@@ -100,12 +101,13 @@ class MultiTaskDataset(BaseDataset):
         indices: int | Sequence[int] | None = None,
         test_mode: bool = False,
         serialize_data: bool = True,
+        allow_missing: bool = False,
     ) -> None:
         splits = self.METAINFO.get('sizes', {})
         if splits and split not in splits:
             raise ValueError(f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, splits)}')
         self.tasks = build_tasks(tasks)
-        self.split = split
+        self.split, self.allow_missing = split, allow_missing
         self.label_names = self.match_labels(self.tasks, labels)
         super().__init__(
             data_root=data_root,
@@ -170,6 +172,11 @@ class MultiTaskDataset(BaseDataset):
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
         }
+
+    def refuse_missing(self, message: str) -> None:
+        """Raise FileNotFoundError with the ``message``, which names the files, unless they may be missing."""
+        if not self.allow_missing:
+            raise FileNotFoundError(message)
 
     def report_origin(self, title: str, count: int) -> None:
         """Note in the metainfo whether the folder is a replica; warn where scores do not compare with published ones.

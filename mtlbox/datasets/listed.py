@@ -155,7 +155,7 @@ class ListedDataset(MultiTaskDataset):
                 }
             )
         if missing:
-            self.refuse_missing(list(dict.fromkeys(missing)))
+            self.refuse_missing(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
         if self.check:
             self._find_damaged(samples)
         self.report_origin(self.TITLE, len(samples))
@@ -238,10 +238,6 @@ class ListedDataset(MultiTaskDataset):
         advice = '' if not wanted else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
         raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
 
-    def refuse_missing(self, missing: list[str]) -> None:
-        """Raise FileNotFoundError naming the files ``missing``."""
-        raise FileNotFoundError(f'Missing: {some(missing)}.\n{self._help()}')
-
     def _find(self, name: str, source: Source, folders: dict[str, set[str]], missing: list[str]) -> str:
         """Return the path of a file; one that is not there is added to ``missing``."""
         file = name + source.suffix
@@ -263,6 +259,8 @@ class ListedDataset(MultiTaskDataset):
                     sizes[path] = probe(path)
                 except ValueError as error:
                     damaged.append(str(error).rstrip('.'))
+                except FileNotFoundError:  # which is allowed, or was refused
+                    continue
             known = {path: size for path, size in sizes.items() if size is not None}
             first = next(iter(known), '')
             if not self.layout.resample:

@@ -181,19 +181,19 @@ class MTANDataset(MultiTaskDataset):
         ]
         if missing:
             present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())
-            self.refuse_missing(missing, f'{folder} has these numbers of files: {present}')
-
-    def refuse_missing(self, missing: list[str], present: str = '') -> None:
-        """Raise FileNotFoundError naming the files ``missing``, and saying what is ``present``."""
-        raise FileNotFoundError(
-            f'Missing: {some(missing)}. Each index must be in every folder; {present}.\n{self._help()}'
-        )
+            self.refuse_missing(
+                f'Missing: {some(missing)}. Each index must be in every folder; '
+                f'{folder} has these numbers of files: {present}.\n{self._help()}'
+            )
 
     def _find_damaged(self, indices: Iterable[int], files: dict[Modality, dict[int, str]]) -> None:
         damaged = []
         for index in indices:
             size: tuple[int, ...] = ()
+            first = ''
             for modality, found in files.items():
+                if index not in found:  # which is allowed, or was refused
+                    continue
                 try:
                     shape = npy.read_header(found[index]).shape
                 except ValueError as error:
@@ -203,10 +203,10 @@ class MTANDataset(MultiTaskDataset):
                     damaged.append(f'{found[index]} has shape {shape}, but {modality.describe()} is expected')
                 elif size and shape[:2] != size:
                     damaged.append(
-                        f'{found[index]} is {shape[0]}x{shape[1]}, '
-                        f'but {files[IMAGE][index]} is {size[0]}x{size[1]} (height x width)'
+                        f'{found[index]} is {shape[0]}x{shape[1]}, but {first} is {size[0]}x{size[1]} (height x width)'
                     )
-                size = size or shape[:2]
+                if not size:
+                    size, first = shape[:2], found[index]
         if damaged:
             raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
