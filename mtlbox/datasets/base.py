@@ -316,9 +316,10 @@ class MultiTaskDataset(BaseDataset):
             unit = cls.METAINFO.get('units', {}).get(name)
             if unit is not None and tasks[key].unit not in ('', unit):
                 fitting = [f'type={kind!r}' for kind, task in TASKS.module_dict.items() if task.unit == unit]
+                advice = f': use {" or ".join(fitting)}' if fitting else ''
                 raise ValueError(
                     f'The label {name!r} of {cls.__name__} has the unit {unit!r}, which the task {key!r} '
-                    f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}: use {" or ".join(fitting)}.'
+                    f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}{advice}.'
                 )
         if not matched and not cls.derived(tasks):
             raise ValueError(

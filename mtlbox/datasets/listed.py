@@ -259,8 +259,9 @@ class ListedDataset(MultiTaskDataset):
                     sizes[path] = probe(path)
                 except ValueError as error:
                     damaged.append(str(error).rstrip('.'))
-                except FileNotFoundError:  # which is allowed, or was refused
-                    continue
+                except FileNotFoundError:
+                    if not self.allow_missing:  # a link to nowhere
+                        raise
             known = {path: size for path, size in sizes.items() if size is not None}
             first = next(iter(known), '')
             if not self.layout.resample:

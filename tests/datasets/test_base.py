@@ -196,6 +196,11 @@ class TestLabels:
             cls.match_labels({'near': Disparity(key='near')}, {'near': 'depth'})
         assert cls.match_labels({'far': Depth(key='far')}, {'far': 'depth'}) == {'far': 'depth'}
 
+    def test_a_unit_that_no_task_has(self):
+        cls = type('Feet', (Tiny,), {'METAINFO': {**Tiny.METAINFO, 'units': {'depth': 'ft'}}})
+        with pytest.raises(ValueError, match=r"has the unit 'ft', which the task 'depth' \(Depth\) takes for 'm'\.$"):
+            cls(tasks=TASKS)
+
     def test_a_unit_that_is_not_stated_is_taken_at_its_word(self):
         plain = type('Plain', (Depth,), {'unit': ''})(key='depth')
         assert NYUv2.match_labels({'depth': plain}) == {'depth': 'depth'}

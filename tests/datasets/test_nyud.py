@@ -236,6 +236,15 @@ def test_truncation_is_found_before_training(tmp_path: Path, file: str) -> None:
         len(build(tmp_path / 'a'))
 
 
+def test_a_link_to_nowhere_is_found_before_training(tmp_path: Path) -> None:
+    write_by_hand(tmp_path, 'nyud-c')
+    path = tmp_path / 'depth/0003.npy'
+    path.unlink()
+    path.symlink_to(tmp_path / 'nowhere.npy')
+    with pytest.raises(FileNotFoundError, match=r'depth/0003\.npy'):
+        len(build(tmp_path))
+
+
 def test_lists(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'gt_sets/train\.txt, the list of the split(.|\n)*replica nyud-c'):
         build(tmp_path / 'nowhere')

@@ -192,6 +192,7 @@ def _read_classes(path: Path) -> tuple[int, ...]:
 
 
 def _convert_one(job: _Job) -> None:
+    """Convert one image."""
     target = _TARGETS[job.dataset]
     with _opened(job.source) as file:
         try:

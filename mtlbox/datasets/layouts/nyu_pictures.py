@@ -157,20 +157,20 @@ def convert(
     for key, members in by_split.items():
         (root / key).mkdir(exist_ok=True)
         write_json(root / key / 'names.json', {str(index): name for index, name in enumerate(members)})
+    example = mtan_nyuv2.encode(np.zeros((*size, 3), dtype=np.uint8))
     jobs = [
         _Job(source, name, root / key, index, size, axes)
         for key, members in by_split.items()
         for index, name in enumerate(members)
+        if not is_written(root / key, example, index=index)
     ]
-    written = run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
     missing = {kind: [name for name in names if not (source / kind / f'{name}.png').is_file()] for kind in _LABELS}
-    return Report(by_split, missing, sum(written))
+    return Report(by_split, missing, len(jobs))
 
 
-def _convert_one(job: _Job) -> bool:
-    """Convert one image and its labels; return whether that was still to be done."""
-    if is_written(job.target, mtan_nyuv2.encode(np.empty((*job.size, 3), dtype=np.uint8)), index=job.index):
-        return False
+def _convert_one(job: _Job) -> None:
+    """Convert one image and its labels."""
     path = job.source / 'image' / f'{job.name}.png'
     image = _read(path, channels=3, dtype=np.uint8)
     labels = {}
@@ -184,7 +184,6 @@ def _convert_one(job: _Job) -> bool:
         labels[field] = task.resize(label, job.size)
     arrays = mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
     write_files(job.target, arrays, index=job.index)
-    return True
 
 
 def _read_classes(path: Path, job: _Job) -> Array:
