@@ -171,7 +171,7 @@ class ListedDataset(MultiTaskDataset):
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
-        if not self.layout.resample:
+        if not self.layout.resample or task.key not in self.label_names:
             return super().fit_label(label, task, info, size)
         if not self._resampled:
             self._resampled = True
