@@ -16,8 +16,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.samplers import SampleIndex
-from mtlbox.registry import TRANSFORMS, did_you_mean
+from mtlbox.registry import TASKS, TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
 
@@ -40,6 +41,11 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
 
 
+def _files(info: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the files of a sample's labels by the label's name, and that of its image under ''."""
+    return {'': info.get('img_path'), **(info.get('label_paths') or {})}
+
+
 def _described(value: Any) -> str:
     return f'the shape is {value.shape}' if isinstance(value, np.ndarray) else f'it is {str(value)[:60]}'
 
@@ -55,7 +61,8 @@ class MultiTaskDataset(BaseDataset):
     Each sample passes the pipeline as a dict with
 
     * ``img``: RGB ``(H, W, 3)``, uint8 or float32 in 0..255,
-    * ``gt``: ``{task key: map}`` for the tasks that have a label here, checked by their :class:`~mtlbox.tasks.Task`,
+    * ``gt``: ``{task key: map}`` for the tasks that have a label here, checked by their :class:`~mtlbox.tasks.Task`;
+      a map without any pixel that its task takes for labelled is a missing label,
     * ``tasks``: the ``{key: Task}`` of the model, whom the transforms ask how a map moves,
     * ``rng``: the ``numpy.random.Generator`` that transforms draw from,
     * ``ori_shape``, ``img_shape`` (H, W), ``sample_idx``, ``sample_id`` and what :meth:`load_data_list` gave.
@@ -66,19 +73,21 @@ class MultiTaskDataset(BaseDataset):
             only these. A dict from task key to label name: for keys that differ from the label's name
             (``{'semseg_nyu': 'semseg'}``).
         data_root: Folder of the data.
-        split: Part of the data, e.g. ``'train'``.
+        split: Part of the data, e.g. ``'train'``; one of ``METAINFO['sizes']`` where these are given.
         pipeline: Transforms, built or as configs.
         indices: The first ``indices`` samples, or these samples, only.
         test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
+        allow_missing: Let a file that is not there be an error when it is read, not when the samples are listed.
 
     Raises:
-        ValueError: A task or label is unknown or named twice, a task has another number of classes than its label,
-            no task has a label, or there is no sample.
+        ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of
+            classes or another unit than its label, no task has a label, or there is no sample.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
-    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``sizes``:
+    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
+    ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
 
     def __init__(
@@ -92,9 +101,13 @@ class MultiTaskDataset(BaseDataset):
         indices: int | Sequence[int] | None = None,
         test_mode: bool = False,
         serialize_data: bool = True,
+        allow_missing: bool = False,
     ) -> None:
+        splits = self.METAINFO.get('sizes', {})
+        if splits and split not in splits:
+            raise ValueError(f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, splits)}')
         self.tasks = build_tasks(tasks)
-        self.split = split
+        self.split, self.allow_missing = split, allow_missing
         self.label_names = self.match_labels(self.tasks, labels)
         super().__init__(
             data_root=data_root,
@@ -123,6 +136,30 @@ class MultiTaskDataset(BaseDataset):
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
 
+    def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
+        """Return a map whose size is not that of the sample's image at that size; the base refuses it.
+
+        Args:
+            label: A legal map of ``task``.
+            task: The task that reads it.
+            info: The sample, as for the loaders.
+            size: (H, W) of the image.
+
+        Raises:
+            ValueError: The sizes must not differ; the message names both files where they are known.
+        """
+        files = _files(info)
+        map_file, image_file = (
+            f' ({file})' if file else '' for file in (files.get(self.label_names.get(task.key, '')), files[''])
+        )
+        raise ValueError(
+            f'{self._name(info)}: the map of {task.key!r}{map_file} is {label.shape[0]}x{label.shape[1]}, '
+            f'but the image{image_file} is {size[0]}x{size[1]} (height x width).'
+        )
+
+    def _name(self, info: dict) -> str:
+        return f'{self!r}, sample {info["sample_id"]}'
+
     def full_init(self) -> None:
         """Load the list of samples; raise ValueError where there is none."""
         super().full_init()
@@ -136,18 +173,10 @@ class MultiTaskDataset(BaseDataset):
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
         }
 
-    def keep_labelled(self, label: Array, name: str, path: str) -> Array | None:
-        """Check the label ``name`` that was read from ``path``; return it, or None where no pixel of it is labelled.
-
-        Raises:
-            ValueError: It is not a legal map of its task; the message names the file.
-        """
-        for key, task in self.tasks.items():
-            if self.label_names.get(key) == name:
-                task.check(label, path)
-                if not task.valid(task.pack(label)[None]).any():
-                    return None
-        return label
+    def refuse_missing(self, message: str) -> None:
+        """Raise FileNotFoundError with the ``message``, which names the files, unless they may be missing."""
+        if not self.allow_missing:
+            raise FileNotFoundError(message)
 
     def report_origin(self, title: str, count: int) -> None:
         """Note in the metainfo whether the folder is a replica; warn where scores do not compare with published ones.
@@ -156,7 +185,7 @@ class MultiTaskDataset(BaseDataset):
             title: What messages call the data.
             count: Samples of this split.
         """
-        replica, published = Path(self.data_root, 'replica.json').is_file(), self.METAINFO['sizes'][self.split]
+        replica, published = Path(self.data_root, REPLICA_MARKER).is_file(), self.METAINFO['sizes'][self.split]
         self._metainfo['replica'] = replica
         if replica:
             message = (
@@ -187,29 +216,26 @@ class MultiTaskDataset(BaseDataset):
         """Read sample ``idx`` and its labels, and check both; this is what enters the pipeline."""
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
-        where = f'{self!r}, sample {info["sample_id"]}'
-        files = {None: info.get('img_path'), **(info.get('label_paths') or {})}
-        with _naming(where, files[None]):
+        where, files = self._name(info), _files(info)
+        with _naming(where, files['']):
             image = self.load_image(info)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
         gt = {}
         for key, task in self.tasks.items():
             name = self.label_names.get(key)
-            with _naming(where, files.get(name) if name else None):
+            file = files.get(name) if name else None
+            with _naming(where, file):
                 label = task.derive(image) if name is None else self.load_label(info, name)
                 if label is None:
                     continue
                 if not isinstance(label, np.ndarray):
                     raise ValueError(f'the map of {key!r} must be an array, but {_described(label)}.')
-                task.check(label, where)
-            if label.shape[:2] != image.shape[:2]:
-                map_file, image_file = (f' ({file})' if file else '' for file in (files.get(name), files[None]))
-                raise ValueError(
-                    f'{where}: the map of {key!r}{map_file} is {label.shape[0]}x{label.shape[1]}, '
-                    f'but the image{image_file} is {image.shape[0]}x{image.shape[1]} (height x width).'
-                )
-            gt[key] = label
+                task.check(label, f'{where}: {file}' if file else where)
+                if label.shape[:2] != image.shape[:2]:
+                    label = self.fit_label(label, task, info, image.shape[:2])
+                if task.valid(task.pack(label)[None]).any():
+                    gt[key] = label
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}
 
@@ -259,8 +285,8 @@ class MultiTaskDataset(BaseDataset):
             labels: As in the constructor.
 
         Raises:
-            ValueError: A task or label is unknown or named twice, a task has another number of classes than its
-                label, or no task has a label.
+            ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
+                than its label, or no task has a label.
             TypeError: ``labels`` is a string.
         """
         offered = tuple(cls.METAINFO['labels'])
@@ -286,6 +312,14 @@ class MultiTaskDataset(BaseDataset):
                 raise ValueError(
                     f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
                     f'but the task {key!r} has {tasks[key].channels}.'
+                )
+            unit = cls.METAINFO.get('units', {}).get(name)
+            if unit is not None and tasks[key].unit not in ('', unit):
+                fitting = [f'type={kind!r}' for kind, task in TASKS.module_dict.items() if task.unit == unit]
+                advice = f': use {" or ".join(fitting)}' if fitting else ''
+                raise ValueError(
+                    f'The label {name!r} of {cls.__name__} has the unit {unit!r}, which the task {key!r} '
+                    f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}{advice}.'
                 )
         if not matched and not cls.derived(tasks):
             raise ValueError(

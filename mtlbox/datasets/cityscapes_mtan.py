@@ -18,14 +18,14 @@ the authors' files number them so is not verified.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes, require_floats
+from mtlbox.datasets.decode import plane, require_floats
+from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
-from mtlbox.tasks import Task
+from mtlbox.tasks import Disparity
 from mtlbox.tasks.base import Array
 
 CITYSCAPES_19_CLASSES = (
@@ -57,7 +57,7 @@ CITYSCAPES_7_CLASSES = ('flat', 'construction', 'object', 'nature', 'sky', 'huma
 
 def _decode_disparity(stored: Array, path: str) -> Array:
     require_floats(stored, path, 'disparities')
-    disparity = stored.reshape(stored.shape[:2]).astype(np.float32)
+    disparity = plane(stored).astype(np.float32)
     high = disparity.max()
     if high > 1:
         raise ValueError(
@@ -86,22 +86,9 @@ class CityscapesMTAN(MTANDataset):
     METAINFO: ClassVar[dict] = {
         'labels': tuple(MAPS),
         'classes': {'semseg': CITYSCAPES_19_CLASSES, 'semseg_7': CITYSCAPES_7_CLASSES},
+        'units': {'disparity': Disparity.unit},
         'sizes': {'train': 2975, 'val': 500},
     }
-
-    @classmethod
-    def match_labels(
-        cls, tasks: Mapping[str, Task], labels: Sequence[str] | Mapping[str, str] | None = None
-    ) -> dict[str, str]:
-        """As in the base class; a task that takes its map for metres is refused for the disparity."""
-        matched = super().match_labels(tasks, labels)
-        for key, name in matched.items():
-            if name == 'disparity' and tasks[key].unit == 'm':
-                raise ValueError(
-                    f'The label {name!r} of {cls.__name__} is no depth in metres, which the task {key!r} '
-                    f"({type(tasks[key]).__name__}) takes it for: use type='Disparity'."
-                )
-        return matched
 
     ORIGIN = (
         'the preprocessed Cityscapes (19 and 7 classes, disparity) that the authors of MTAN offer in the README of '

@@ -18,6 +18,17 @@ def binary_of_picture(path: str) -> Array:
     return (stored > 127).astype(np.uint8)
 
 
+def plane(stored: Array) -> Array:
+    """Return an array ``(H, W, 1)`` as ``(H, W)``, and any other as it is."""
+    return stored[..., 0] if stored.ndim == 3 and stored.shape[2] == 1 else stored
+
+
+def require_floats(stored: Array, path: str, what: str) -> None:
+    """Raise ValueError, naming ``path`` and ``what`` is expected, where ``stored`` is not of floats."""
+    if stored.dtype.kind != 'f':
+        raise ValueError(f'{path}: {what} must be floats, but it has type {stored.dtype}.')
+
+
 def unit(normals: Array) -> Array:
     """Return vectors of unit length, and zero where they are too short to mean anything."""
     length = np.linalg.norm(normals, axis=-1, keepdims=True)

@@ -44,12 +44,6 @@ def read_map(path: str | Path) -> Array:
     return _read(path, lambda x: np.asarray(x) if x.mode in ('L', 'P') else None, 'one channel of 8 bits is')
 
 
-def picture_size(path: str | Path) -> tuple[int, int]:
-    """Return (H, W) by the head of a picture, without reading it."""
-    with Image.open(path) as picture:
-        return picture.height, picture.width
-
-
 def _read(path: str | Path, read: Callable[[Image.Image], Array | None], expected: str) -> Array:
     """Return what ``read`` makes of the opened picture; None is refused."""
     try:
@@ -70,6 +64,29 @@ def _read(path: str | Path, read: Callable[[Image.Image], Array | None], expecte
     return array
 
 
+def encode_picture(path: str | Path, picture: Array, suffix: str) -> bytes:
+    """Return what the file ``path`` is to hold.
+
+    Args:
+        path: Where it will be written, which messages name.
+        picture: RGB ``(H, W, 3)`` or ``(H, W)``, uint8; of a PNG also uint16.
+        suffix: ``'.png'`` or ``'.jpg'``.
+
+    Raises:
+        ValueError: The array is no such picture.
+    """
+    done = picture.dtype == np.uint8 or (picture.dtype == np.uint16 and suffix == '.png')  # OpenCV would cut others off
+    if done:
+        options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix == '.jpg' else []
+        try:
+            done, encoded = cv2.imencode(suffix, picture[..., ::-1] if picture.ndim == 3 else picture, options)
+        except cv2.error:
+            done = False
+    if not done:
+        raise ValueError(f'{path} cannot be written: {picture.dtype} {picture.shape} is no picture.')
+    return encoded.tobytes()
+
+
 def write_png(path: str | Path, picture: Array) -> None:
     """Write a picture, RGB ``(H, W, 3)`` or ``(H, W)`` of uint8 or uint16; the file is whole or not there.
 
@@ -77,7 +94,5 @@ def write_png(path: str | Path, picture: Array) -> None:
         OSError: It cannot be written.
         ValueError: The array is no picture.
     """
-    done, encoded = cv2.imencode('.png', picture[..., ::-1] if picture.ndim == 3 else picture)
-    if not done:
-        raise ValueError(f'{path} cannot be written: {picture.dtype} {picture.shape} is no picture.')
-    write_whole(path, lambda file: file.write(encoded.tobytes()))
+    encoded = encode_picture(path, picture, '.png')
+    write_whole(path, lambda file: file.write(encoded))

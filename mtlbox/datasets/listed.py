@@ -22,8 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 from mmengine.logging import print_log
 
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.image_file import picture_size, read_image
-from mtlbox.datasets.messages import free_folder, some
+from mtlbox.datasets.image_file import read_image
+from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
@@ -88,7 +88,7 @@ class FileLayout:
 class ListedDataset(MultiTaskDataset):
     """The base of data sets with lists of names and one or more layouts.
 
-    Only the labels that the tasks read need to be on disk. A map without any labelled pixel counts as a missing label.
+    Only the labels that the tasks read need to be on disk.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
 
@@ -125,10 +125,6 @@ class ListedDataset(MultiTaskDataset):
         check: bool = True,
         **base: Any,
     ) -> None:
-        if split not in self.METAINFO['sizes']:
-            raise ValueError(
-                f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, self.METAINFO["sizes"])}'
-            )
         known = [one.name for one in self.LAYOUTS]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
@@ -159,7 +155,7 @@ class ListedDataset(MultiTaskDataset):
                 }
             )
         if missing:
-            self.refuse_missing(list(dict.fromkeys(missing)))
+            self.refuse_missing(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
         if self.check:
             self._find_damaged(samples)
         self.report_origin(self.TITLE, len(samples))
@@ -169,21 +165,23 @@ class ListedDataset(MultiTaskDataset):
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
         return read_image(info['img_path'])
 
-    def load_label(self, info: dict, name: str) -> Array | None:
-        """Return the map of the label ``name``, or None where no pixel of it is labelled."""
-        label = self.layout.maps[name].read(*info['label_files'][name])
-        if self.layout.resample and label.shape[:2] != (size := picture_size(info['img_path'])):
-            if not self._resampled:
-                self._resampled = True
-                print_log(
-                    f'{info["label_paths"][name]} is {label.shape[0]}x{label.shape[1]}, its picture '
-                    f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
-                    logger='current',
-                    level=logging.WARNING,
-                )
-            task = next(task for key, task in self.tasks.items() if self.label_names.get(key) == name)
-            label = task.resize(label, size)
-        return self.keep_labelled(label, name, info['label_paths'][name])
+    def load_label(self, info: dict, name: str) -> Array:
+        """Return the map of the label ``name``."""
+        return self.layout.maps[name].read(*info['label_files'][name])
+
+    def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
+        """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
+        if not self.layout.resample or task.key not in self.label_names:
+            return super().fit_label(label, task, info, size)
+        if not self._resampled:
+            self._resampled = True
+            print_log(
+                f'{info["label_paths"][self.label_names[task.key]]} is {label.shape[0]}x{label.shape[1]}, its picture '
+                f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return task.resize(label, size)
 
     def read_names(self) -> list[str]:
         """Return the names of the split.
@@ -192,9 +190,11 @@ class ListedDataset(MultiTaskDataset):
             FileNotFoundError: There is no list.
             ValueError: It is empty or names something twice.
         """
-        path = Path(self.data_root, self.LISTS.format(split=self.split))
+        part = self.LISTS.format(split=self.split)
+        path = Path(self.data_root, part)
         if not path.is_file():
-            raise FileNotFoundError(f'There is no file {path}, the list of the split.{self._nested()}\n{self._help()}')
+            hint = is_meant(self.data_root, part)
+            raise FileNotFoundError(f'There is no file {path}, the list of the split.{hint}\n{self._help()}')
         try:
             names = path.read_text(encoding='utf-8').split()
         except UnicodeDecodeError as error:
@@ -238,10 +238,6 @@ class ListedDataset(MultiTaskDataset):
         advice = '' if not wanted else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
         raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
 
-    def refuse_missing(self, missing: list[str]) -> None:
-        """Raise FileNotFoundError naming the files ``missing``."""
-        raise FileNotFoundError(f'Missing: {some(missing)}.\n{self._help()}')
-
     def _find(self, name: str, source: Source, folders: dict[str, set[str]], missing: list[str]) -> str:
         """Return the path of a file; one that is not there is added to ``missing``."""
         file = name + source.suffix
@@ -263,6 +259,9 @@ class ListedDataset(MultiTaskDataset):
                     sizes[path] = probe(path)
                 except ValueError as error:
                     damaged.append(str(error).rstrip('.'))
+                except FileNotFoundError:
+                    if not self.allow_missing:  # a link to nowhere
+                        raise
             known = {path: size for path, size in sizes.items() if size is not None}
             first = next(iter(known), '')
             if not self.layout.resample:
@@ -275,20 +274,13 @@ class ListedDataset(MultiTaskDataset):
         if damaged:
             raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
-    def _nested(self) -> str:
-        root, part = Path(self.data_root), self.LISTS.format(split=self.split)
-        nested = sorted(str(child) for child in root.iterdir() if (child / part).is_file()) if root.is_dir() else []
-        return f' Is data_root={nested[0]!r} meant?' if nested else ''
-
     def _help(self) -> str:
         known = '\n'.join(f'  {layout}' for layout in self.LAYOUTS)
         counts = ', '.join(f'{split} {n}' for split, n in self.METAINFO['sizes'].items())
         return (
             f'Expected is {self.TITLE} ({counts}) with the lists {self.LISTS} and files of one of these layouts:\n'
             f'{known}\n'
-            f'To get it: {self.ORIGIN}\n'
-            'To try everything without it, on rendered rooms: '
-            f'python tools/data.py replica {self.LAYOUTS[-1].name} {free_folder(self.data_root)}'
+            f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
         )
 
 

@@ -8,21 +8,15 @@ from typing import Any
 from scipy.io import loadmat
 
 
-def read_mat(path: str | Path, name: str, *, structs: bool = False) -> Any:
-    """Return the variable ``name`` of a MATLAB file.
-
-    Args:
-        path: The file.
-        name: The variable.
-        structs: Whether structs are returned as objects with attributes, arrays of one element as that element and
-            arrays of structs as 1-dimensional arrays; else arrays keep the shape that MATLAB gave them.
+def read_mat(path: str | Path, name: str) -> Any:
+    """Return the variable ``name`` of a MATLAB file; arrays keep the shape that MATLAB gave them.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no MATLAB file of version 5, is damaged, or lacks ``name``; the message names the file.
     """
     try:
-        table = loadmat(str(path), variable_names=[name], squeeze_me=structs, struct_as_record=not structs)
+        table = loadmat(str(path), variable_names=[name])
     except OSError:
         if Path(path).is_file() and Path(path).stat().st_size == 0:
             raise ValueError(f'{path} is empty (0 bytes).') from None

@@ -20,8 +20,8 @@ import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.messages import free_folder, some
-from mtlbox.registry import did_you_mean
+from mtlbox.datasets.decode import plane
+from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
 
@@ -43,7 +43,7 @@ def decode_image(stored: Array, path: str) -> Array:
 
 def decode_classes(stored: Array, path: str) -> Array:
     """Return integers in which -1 has become 255."""
-    stored = stored.reshape(stored.shape[:2])
+    stored = plane(stored)
     if stored.dtype.kind not in 'iuf':
         raise ValueError(f'{path}: classes must be numbers, but it has type {stored.dtype}.')
     if np.issubdtype(stored.dtype, np.floating):
@@ -54,12 +54,6 @@ def decode_classes(stored: Array, path: str) -> Array:
     classes[classes == -1] = 255
     fits = classes.min() >= 0 and classes.max() <= 255
     return classes.astype(np.uint8) if fits else classes
-
-
-def require_floats(stored: Array, path: str, what: str) -> None:
-    """Raise ValueError, naming ``path`` and ``what`` is expected, where ``stored`` is not of floats."""
-    if stored.dtype.kind != 'f':
-        raise ValueError(f'{path}: {what} must be floats, but it has type {stored.dtype}.')
 
 
 class Modality(NamedTuple):
@@ -94,7 +88,7 @@ IMAGE = Modality('image', (3,), decode_image)
 class MTANDataset(MultiTaskDataset):
     """The base of data sets in MTAN's layout.
 
-    Only the labels that the tasks read need to be on disk. A map without any labelled pixel counts as a missing label.
+    Only the labels that the tasks read need to be on disk.
     Where the folder of a split has a ``names.json`` (``{index: name}``, as ``tools/data.py convert`` writes it), a
     sample's ``sample_id`` is ``{index}_{name}``, else its index. ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
@@ -127,10 +121,6 @@ class MTANDataset(MultiTaskDataset):
     def __init__(
         self, *, data_root: str, split: str, tasks: Mapping[str, Task | Mapping], check: bool = True, **base: Any
     ) -> None:
-        if split not in self.METAINFO['sizes']:
-            raise ValueError(
-                f'{type(self).__name__} has no split {split!r}.{did_you_mean(split, self.METAINFO["sizes"])}'
-            )
         self.check = check
         super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
 
@@ -159,10 +149,10 @@ class MTANDataset(MultiTaskDataset):
         """Return the image ``(H, W, 3)``: float32 in 0..255, or uint8 where it is stored so."""
         return IMAGE.decode(npy.load(info['img_path']), info['img_path'])
 
-    def load_label(self, info: dict, name: str) -> Array | None:
-        """Return the map of the label ``name``, or None where no pixel of it is labelled."""
+    def load_label(self, info: dict, name: str) -> Array:
+        """Return the map of the label ``name``."""
         path = info['label_paths'][name]
-        return self.keep_labelled(self.MAPS[name].decode(npy.load(path), path), name, path)
+        return self.MAPS[name].decode(npy.load(path), path)
 
     def _path(self, modality: Modality, index: int) -> str:
         return str(Path(self.data_root, self.split, modality.folder, f'{index}.npy'))
@@ -176,11 +166,8 @@ class MTANDataset(MultiTaskDataset):
     def _list_files(self, folder: Path) -> dict[int, str]:
         """Return ``{index: path}`` of the files named by a number."""
         if not folder.is_dir():
-            hint = ''
-            root = Path(self.data_root)
-            if not (root / self.split).is_dir() and root.is_dir():
-                nested = sorted(str(child) for child in root.iterdir() if (child / self.split / 'image').is_dir())
-                hint = f' Is data_root={nested[0]!r} meant?' if nested else ''
+            part = f'{self.split}/{IMAGE.folder}'
+            hint = '' if Path(self.data_root, self.split).is_dir() else is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no folder {folder}.{hint}\n{self._help()}')
         paths = (path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal())
         return {int(path.stem): str(path) for path in paths}
@@ -194,19 +181,19 @@ class MTANDataset(MultiTaskDataset):
         ]
         if missing:
             present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())
-            self.refuse_missing(missing, f'{folder} has these numbers of files: {present}')
-
-    def refuse_missing(self, missing: list[str], present: str = '') -> None:
-        """Raise FileNotFoundError naming the files ``missing``, and saying what is ``present``."""
-        raise FileNotFoundError(
-            f'Missing: {some(missing)}. Each index must be in every folder; {present}.\n{self._help()}'
-        )
+            self.refuse_missing(
+                f'Missing: {some(missing)}. Each index must be in every folder; '
+                f'{folder} has these numbers of files: {present}.\n{self._help()}'
+            )
 
     def _find_damaged(self, indices: Iterable[int], files: dict[Modality, dict[int, str]]) -> None:
         damaged = []
         for index in indices:
             size: tuple[int, ...] = ()
+            first = ''
             for modality, found in files.items():
+                if index not in found:  # which is allowed, or was refused
+                    continue
                 try:
                     shape = npy.read_header(found[index]).shape
                 except ValueError as error:
@@ -216,10 +203,10 @@ class MTANDataset(MultiTaskDataset):
                     damaged.append(f'{found[index]} has shape {shape}, but {modality.describe()} is expected')
                 elif size and shape[:2] != size:
                     damaged.append(
-                        f'{found[index]} is {shape[0]}x{shape[1]}, '
-                        f'but {files[IMAGE][index]} is {size[0]}x{size[1]} (height x width)'
+                        f'{found[index]} is {shape[0]}x{shape[1]}, but {first} is {size[0]}x{size[1]} (height x width)'
                     )
-                size = size or shape[:2]
+                if not size:
+                    size, first = shape[:2], found[index]
         if damaged:
             raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
@@ -230,9 +217,7 @@ class MTANDataset(MultiTaskDataset):
             f'Expected is the layout of MTAN, {self.data_root}/{{train,val}}/{{folder}}/{{0, 1, 2, ...}}.npy '
             f'({counts} files per folder, {"x".join(map(str, self.SIZE))}), '
             f'with these folders: {needed}.\n'
-            f'To get it: {self.ORIGIN.format(root=self.data_root)}\n'
-            'To try everything without it, on rendered rooms: '
-            f'python tools/data.py replica {self.LAYOUT} {free_folder(self.data_root)}'
+            f'{how_to_get(self.ORIGIN.format(root=self.data_root), self.LAYOUT, self.data_root)}'
         )
 
 

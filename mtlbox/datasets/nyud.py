@@ -25,17 +25,18 @@ third's crop size.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from mtlbox.datasets import npy
-from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, unit
+from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, plane, require_floats, unit
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
-from mtlbox.datasets.mtan import require_floats
 from mtlbox.registry import DATASETS
+from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
 
 NYUD_40_CLASSES = (
@@ -49,8 +50,17 @@ NYUD_40_CLASSES = (
 _FARTHEST = 50  # metres that no depth of a room exceeds
 
 
-def _classes(stored: Array, path: str) -> Array:
+def _stored(path: str, variable: str = '') -> Array:
+    """Return what a file holds: a picture of one channel, an array, or the ``variable`` of a MATLAB file."""
+    suffix = Path(path).suffix
+    if suffix == '.mat':
+        return read_mat(path, variable)
+    return npy.load(path) if suffix == '.npy' else read_map(path)
+
+
+def _classes(path: str) -> Array:
     """Return 0..39 and 255 of 1..40 and 0."""
+    stored = _stored(path, 'segmentation')
     if stored.ndim != 2:
         raise ValueError(f'{path}: classes (H, W) are expected, but the shape is {stored.shape}.')
     if stored.dtype.kind not in 'iuf' or not (np.rint(stored) == stored).all():
@@ -62,22 +72,19 @@ def _classes(stored: Array, path: str) -> Array:
     return np.where(stored == 0, 255, stored.astype(np.int16) - 1).astype(np.uint8)
 
 
-def _classes_of_picture(path: str) -> Array:
-    return _classes(read_map(path), path)
+def _depth(path: str) -> Array:
+    stored = _stored(path, 'depth')
+    require_floats(stored, path, 'depths in metres')
+    depth = plane(stored)
+    if depth.max() > _FARTHEST:
+        raise ValueError(f'{path}: depths in metres are expected, but the largest is {depth.max():g}: other units?')
+    return depth.astype(np.float32)
 
 
-def _classes_of_mat(path: str) -> Array:
-    return _classes(read_mat(path, 'segmentation'), path)
-
-
-def _binary_of_array(path: str) -> Array:
-    stored = npy.load(path)
-    stored = stored.reshape(stored.shape[:2]) if stored.ndim == 3 and stored.shape[2] == 1 else stored
-    return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
-
-
-def _normals_of_array(path: str) -> Array:
-    stored = npy.load(path)
+def _normals(path: str) -> Array:
+    if Path(path).suffix != '.npy':
+        return normals_of_picture(path)
+    stored = _stored(path)
     require_floats(stored, path, 'unit vectors')
     if stored.ndim != 3 or stored.shape[2] != 3:
         raise ValueError(f'{path}: vectors (H, W, 3) are expected, but the shape is {stored.shape}.')
@@ -87,24 +94,31 @@ def _normals_of_array(path: str) -> Array:
     return unit(stored.astype(np.float32))
 
 
-def _depth(stored: Array, path: str) -> Array:
-    require_floats(stored, path, 'depths in metres')
-    depth = stored.reshape(stored.shape[:2]) if stored.ndim == 3 and stored.shape[2] == 1 else stored
-    if depth.max() > _FARTHEST:
-        raise ValueError(f'{path}: depths in metres are expected, but the largest is {depth.max():g}: other units?')
-    return depth.astype(np.float32)
+def _boundary(path: str) -> Array:
+    if Path(path).suffix != '.npy':
+        return binary_of_picture(path)
+    stored = plane(_stored(path))
+    return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
 
 
-def _depth_of_array(path: str) -> Array:
-    return _depth(npy.load(path), path)
+_KINDS = {
+    'semseg': ('segmentation', _classes),
+    'depth': ('depth', _depth),
+    'normals': ('normals', _normals),
+    'boundary': ('edge', _boundary),
+}
+"""By label: its folder, which all archives share, and its reader."""
 
 
-def _depth_of_mat(path: str) -> Array:
-    return _depth(read_mat(path, 'depth'), path)
-
-
-def _source(folder: str, suffix: str) -> tuple[Source]:
-    return (Source(suffix, (folder,)),)
+def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
+    """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by label."""
+    return FileLayout(
+        name=name,
+        title=title,
+        images=Source(images, ('images',)),
+        maps={label: MapFiles(read, (Source(maps[label], (folder,)),)) for label, (folder, read) in _KINDS.items()},
+        resample=resample,
+    )
 
 
 @DATASETS.register_module()
@@ -118,45 +132,40 @@ class NYUD(ListedDataset):
     TITLE = 'NYUD'
     LISTS = 'gt_sets/{split}.txt'
     LAYOUTS = (
-        FileLayout(
-            name='nyud-a',
-            title="ASTMT's NYUD_MT.tgz",
-            images=Source('.jpg', ('images',)),
-            maps={
-                'semseg': MapFiles(_classes_of_mat, _source('segmentation', '.mat')),
-                'depth': MapFiles(_depth_of_mat, _source('depth', '.mat')),
-                'normals': MapFiles(normals_of_picture, _source('normals', '.jpg')),
-                'boundary': MapFiles(binary_of_picture, _source('edge', '.png')),
-            },
+        _layout(
+            'nyud-a',
+            "ASTMT's NYUD_MT.tgz",
+            '.jpg',
+            semseg='.mat',
+            depth='.mat',
+            normals='.jpg',
+            boundary='.png',
             resample=True,
         ),
-        FileLayout(
-            name='nyud-b',
-            title="the survey's NYUD_MT.tgz, 480x640",
-            images=Source('.jpg', ('images',)),
-            maps={
-                'semseg': MapFiles(_classes_of_picture, _source('segmentation', '.png')),
-                'depth': MapFiles(_depth_of_array, _source('depth', '.npy')),
-                'normals': MapFiles(_normals_of_array, _source('normals', '.npy')),
-                'boundary': MapFiles(_binary_of_array, _source('edge', '.npy')),
-            },
+        _layout(
+            'nyud-b',
+            "the survey's NYUD_MT.tgz, 480x640",
+            '.jpg',
+            semseg='.png',
+            depth='.npy',
+            normals='.npy',
+            boundary='.npy',
             resample=True,
         ),
-        FileLayout(
-            name='nyud-c',
-            title="ATRC's NYUDv2.tar.gz, 425x560",
-            images=Source('.png', ('images',)),
-            maps={
-                'semseg': MapFiles(_classes_of_picture, _source('segmentation', '.png')),
-                'depth': MapFiles(_depth_of_array, _source('depth', '.npy')),
-                'normals': MapFiles(normals_of_picture, _source('normals', '.png')),
-                'boundary': MapFiles(binary_of_picture, _source('edge', '.png')),
-            },
+        _layout(
+            'nyud-c',
+            "ATRC's NYUDv2.tar.gz, 425x560",
+            '.png',
+            semseg='.png',
+            depth='.npy',
+            normals='.png',
+            boundary='.png',
         ),
     )
     METAINFO: ClassVar[dict] = {
-        'labels': ('semseg', 'depth', 'normals', 'boundary'),
+        'labels': tuple(_KINDS),
         'classes': {'semseg': NYUD_40_CLASSES},
+        'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

@@ -18,8 +18,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes, require_floats
+from mtlbox.datasets.decode import plane, require_floats
+from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
+from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
 
 NYUV2_13_CLASSES = (
@@ -42,7 +44,7 @@ NYUV2_13_CLASSES = (
 
 def _decode_depth(stored: Array, path: str) -> Array:
     require_floats(stored, path, 'depths in metres')
-    return stored.reshape(stored.shape[:2]).astype(np.float32)
+    return plane(stored).astype(np.float32)
 
 
 def _decode_normals(stored: Array, path: str) -> Array:
@@ -71,6 +73,7 @@ class NYUv2(MTANDataset):
     METAINFO: ClassVar[dict] = {
         'labels': tuple(MAPS),
         'classes': {'semseg': NYUV2_13_CLASSES},
+        'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

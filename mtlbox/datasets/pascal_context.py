@@ -18,6 +18,8 @@ nothing about them. The axes of the normals beyond x, which comes first, are not
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import cv2
@@ -96,12 +98,19 @@ def boundaries_of(labels: Array) -> Array:
 
 
 def read_label_map(path: str) -> Array:
-    """Return the LabelMap ``(H, W)``, whole numbers."""
+    """Return the LabelMap ``(H, W)``, whole numbers, which may not be written into."""
+    return _read_label_map(path, os.stat(path).st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_label_map(path: str, changed: int) -> Array:
+    """Read a LabelMap, kept for the next label of the same sample; ``changed`` tells a file that was written anew."""
     labels = read_mat(path, 'LabelMap')
     if labels.ndim != 2 or labels.dtype.kind not in 'iuf':
         raise ValueError(
             f'{path}: LabelMap must be numbers (H, W), but has shape {labels.shape} and type {labels.dtype}.'
         )
+    labels.flags.writeable = False
     return labels
 
 

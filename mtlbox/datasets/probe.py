@@ -18,13 +18,14 @@ _MAT_VERSION_5 = (b'\x00\x01IM', b'\x01\x00MI')
 def probe(path: str | Path) -> tuple[int, int] | None:
     """Look whether the file is of the kind that its suffix says and complete; return (H, W) where the head tells it.
 
-    Known are ``.npy``, ``.png``, ``.jpg`` and ``.mat`` of version 5. Damage in the middle is not seen.
+    Known are ``.npy``, ``.png``, ``.jpg``, ``.jpeg`` and ``.mat`` of version 5; other files are
+    not looked at but for being there and not empty. Damage in the middle is not seen.
 
     Raises:
         OSError: There is no such file, or it may not be read.
         ValueError: It is empty, of another kind, or truncated; the message names the file.
     """
-    return _PROBES[Path(path).suffix.lower()](path)
+    return _PROBES.get(Path(path).suffix.lower(), _probe_other)(path)
 
 
 def _probe_npy(path: str | Path) -> tuple[int, int] | None:
@@ -60,6 +61,10 @@ def _probe_mat(path: str | Path) -> None:
                 raise ValueError(f'{path} is truncated: it has {size} bytes, but its last variable needs more.')
 
 
+def _probe_other(path: str | Path) -> None:
+    _ends(path, 1)
+
+
 def _ends(path: str | Path, length: int) -> tuple[bytes, bytes]:
     with open(path, 'rb') as file:
         head = file.read(length)
@@ -79,5 +84,6 @@ _PROBES: dict[str, Callable[[str | Path], tuple[int, int] | None]] = {
     '.npy': _probe_npy,
     '.png': _probe_png,
     '.jpg': _probe_jpeg,
+    '.jpeg': _probe_jpeg,
     '.mat': _probe_mat,
 }

@@ -33,7 +33,7 @@ from mtlbox.datasets.room_builder import CLASSES, PARTS
 from mtlbox.datasets.room_scenes import SPLITS, Scene, sample_scene
 from mtlbox.datasets.room_shading import shade
 from mtlbox.registry import DATASETS, did_you_mean
-from mtlbox.tasks import Task
+from mtlbox.tasks import Depth, Task
 
 __all__ = ['CLASSES', 'PARTS', 'SPLITS', 'RoomsDataset', 'render_room']
 
@@ -171,6 +171,7 @@ class RoomsDataset(MultiTaskDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'human_parts', 'saliency', 'depth', 'normals', 'boundary'),
         'classes': {'semseg': CLASSES, 'human_parts': PARTS},
+        'units': {'depth': Depth.unit},
         'palette': {'semseg': PALETTE, 'human_parts': PART_PALETTE},
     }
 
@@ -202,10 +203,9 @@ class RoomsDataset(MultiTaskDataset):
         """Return the picture (H, W, 3), uint8."""
         return self._render(info['room'])['image'].copy()  # a transform may work in place
 
-    def load_label(self, info: dict, name: str) -> NDArray | None:
-        """Return the map called ``name``, or None where all of it is to be ignored."""
-        label = self._render(info['room'])[name]
-        return None if label.dtype == np.uint8 and (label == IGNORE).all() else label.copy()
+    def load_label(self, info: dict, name: str) -> NDArray:
+        """Return the map called ``name``."""
+        return self._render(info['room'])[name].copy()
 
     def _render(self, index: int) -> dict[str, NDArray]:
         """Render a picture with its labels; the last one is kept at least, for it is asked for label by label."""

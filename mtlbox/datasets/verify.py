@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -15,42 +15,16 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
+from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.writing import run_jobs
 from mtlbox.datasets.nyud import NYUD
-from mtlbox.datasets.nyuv2 import NYUv2
-from mtlbox.datasets.pascal_context import PASCALContext
 from mtlbox.registry import did_you_mean
 
-Tasks = dict[str, dict[str, Any]]
-_DEPTH_AND_NORMALS: Tasks = {'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
-_NYUD: Tasks = {
-    'semseg': {'type': 'SemSeg', 'num_classes': 40},
-    **_DEPTH_AND_NORMALS,
-    'boundary': {'type': 'Boundary'},
+KNOWN: dict[str, tuple[type[MultiTaskDataset], Mapping[str, dict], Mapping[str, Any]]] = {
+    **{name: (layout.dataset, layout.tasks, layout.options) for name, layout in LAYOUTS.items()},
+    'nyud': (NYUD, LAYOUTS['nyud-c'].tasks, {}),
 }
-_PASCAL: Tasks = {
-    'semseg': {'type': 'SemSeg', 'num_classes': 21},
-    'human_parts': {'type': 'HumanParts'},
-    'saliency': {'type': 'Saliency'},
-    'normals': {'type': 'Normals'},
-    'boundary': {'type': 'Boundary'},
-}
-_CITYSCAPES: Tasks = {
-    'semseg': {'type': 'SemSeg', 'num_classes': 19},
-    'semseg_7': {'type': 'SemSeg', 'num_classes': 7},
-    'disparity': {'type': 'Disparity'},
-}
-KNOWN: dict[str, tuple[type[MultiTaskDataset], Tasks, str | None]] = {
-    'nyuv2-13': (NYUv2, {'semseg': {'type': 'SemSeg', 'num_classes': 13}, **_DEPTH_AND_NORMALS}, None),
-    'cityscapes': (CityscapesMTAN, _CITYSCAPES, None),
-    'nyud': (NYUD, _NYUD, None),
-    'nyud-a': (NYUD, _NYUD, 'nyud-a'),
-    'nyud-b': (NYUD, _NYUD, 'nyud-b'),
-    'nyud-c': (NYUD, _NYUD, 'nyud-c'),
-    'pascal': (PASCALContext, _PASCAL, None),
-}
-"""Data sets that can be verified: class, a task per label, and the layout that is asked for."""
+"""Data sets that can be verified: class, a task per label, and what else its constructor is given."""
 
 _NEEDED = ('train', 'val')
 _SHOWN = 20  # problems that are printed
@@ -205,7 +179,8 @@ def _read_one(job: tuple[str, str, str, int]) -> tuple[str, list[str], str, dict
     doubts, ranges = [], {}
     for key, gt in sample['gt'].items():
         task = dataset.tasks[key]
-        values = task.pack(gt)[:, task.valid(task.pack(gt)[None])[0]]
+        packed = task.pack(gt)
+        values = packed[:, task.valid(packed[None])[0]]
         if values.numel():
             ranges[key] = (float(values.min()), float(values.max()))
         doubt = task.doubt(gt)
@@ -217,10 +192,9 @@ def _read_one(job: tuple[str, str, str, int]) -> tuple[str, list[str], str, dict
 @lru_cache(maxsize=2)
 def _build(name: str, root: str, split: str) -> MultiTaskDataset:
     """Build a data set that lists what is missing as it lists the rest."""
-    cls, tasks, layout = KNOWN[name]
-    lenient = type(cls.__name__, (cls,), {'refuse_missing': lambda self, missing, present='': None})
-    options = {} if layout is None else {'layout': layout}
-    return lenient(data_root=root, split=split, tasks=tasks, check=False, **options)
+    cls, tasks, options = KNOWN[name]
+    options = {'check': False, 'allow_missing': True, **options}
+    return cls(data_root=root, split=split, tasks=tasks, **options)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ import torch
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader
 
-from mtlbox.datasets import DefaultSampler, MultiTaskDataset
+from mtlbox.datasets import NYUD, DefaultSampler, MultiTaskDataset, NYUv2, RoomsDataset
 from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import UnknownComponentError
-from mtlbox.tasks import Depth, SemSeg
+from mtlbox.tasks import Depth, Disparity, SemSeg
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 3}, 'depth': {'type': 'Depth'}}
 PACK = [{'type': 'PackMultiTaskInputs'}]
@@ -145,6 +145,24 @@ class TestLabels:
         sample = Tiny(tasks=tasks, labels={'a': 'semseg', 'b': 'semseg'}).load_sample(1)
         assert list(sample['gt']) == ['a', 'b']
 
+    def test_each_task_says_whether_a_label_holds_anything_for_it(self):
+        class Blind(SemSeg):
+            def valid(self, gt):
+                return torch.zeros_like(gt[:, 0], dtype=torch.bool)
+
+        tasks = {'blind': Blind(key='blind', num_classes=3), 'seeing': SemSeg(key='seeing', num_classes=3)}
+        dataset = Tiny(tasks=tasks, labels=dict.fromkeys(tasks, 'semseg'), pipeline=PACK)
+        assert list(dataset.load_sample(1)['gt']) == ['seeing']
+        gt = dataset[1]['data_samples'].gt
+        assert (gt.blind.labelled, gt.seeing.labelled) == (False, True) and (gt.seeing.data == 1).all()
+
+    def test_a_map_without_a_labelled_pixel_is_no_label(self):
+        class Void(Tiny):
+            def load_label(self, info, name):
+                return np.full((6, 8), 255, np.uint8) if name == 'semseg' else super().load_label(info, name)
+
+        assert list(Void(tasks=TASKS).load_sample(0)['gt']) == ['depth']
+
     def test_only_some(self):
         assert list(Tiny(tasks=TASKS, labels=['depth']).load_sample(0)['gt']) == ['depth']
 
@@ -169,6 +187,23 @@ class TestLabels:
     def test_a_string(self):
         with pytest.raises(TypeError, match="labels must be a list or a dict, but is the string 'depth'"):
             Tiny(tasks=TASKS, labels='depth')
+
+    @pytest.mark.parametrize('cls', [NYUv2, NYUD, RoomsDataset])
+    def test_another_unit(self, cls):
+        message = rf"'depth' of {cls.__name__} has the unit 'm', which the task 'near' \(Disparity\) takes for "
+        message += "'of full scale': use .*type='Depth'"
+        with pytest.raises(ValueError, match=message):
+            cls.match_labels({'near': Disparity(key='near')}, {'near': 'depth'})
+        assert cls.match_labels({'far': Depth(key='far')}, {'far': 'depth'}) == {'far': 'depth'}
+
+    def test_a_unit_that_no_task_has(self):
+        cls = type('Feet', (Tiny,), {'METAINFO': {**Tiny.METAINFO, 'units': {'depth': 'ft'}}})
+        with pytest.raises(ValueError, match=r"has the unit 'ft', which the task 'depth' \(Depth\) takes for 'm'\.$"):
+            cls(tasks=TASKS)
+
+    def test_a_unit_that_is_not_stated_is_taken_at_its_word(self):
+        plain = type('Plain', (Depth,), {'unit': ''})(key='depth')
+        assert NYUv2.match_labels({'depth': plain}) == {'depth': 'depth'}
 
     def test_none_matches(self):
         with pytest.raises(

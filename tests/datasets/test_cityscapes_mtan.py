@@ -81,7 +81,8 @@ def test_seven_classes_are_another_label(root: Path) -> None:
         ({'labels': ['semseg', 'depth']}, "CityscapesMTAN has no label 'depth'"),
         (
             {'tasks': {'depth': {'type': 'Depth'}}, 'labels': {'depth': 'disparity'}},
-            r"'disparity' of CityscapesMTAN is no depth in metres, .* use type='Disparity'",
+            r"'disparity' of CityscapesMTAN has the unit 'of full scale', which the task 'depth' \(Depth\) takes "
+            "for 'm': use type='Disparity'",
         ),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from mtlbox.datasets import NYUD, CityscapesMTAN, MultiTaskDataset, NYUv2, PASCALContext, npy
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.probe import probe
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
 ROUNDS = int(os.environ.get('MTLBOX_FUZZ', '16'))
@@ -163,6 +164,25 @@ def test_pictures_that_are_none(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / 'deep.png'), np.full((4, 4), 1000, np.uint16))
     with pytest.raises(ValueError, match=r"deep\.png has pixels of the mode 'I;16', but 8 bits"):
         read_image(tmp_path / 'deep.png')
+
+
+def test_probe_of_files_by_any_name(tmp_path: Path) -> None:
+    picture = np.full((4, 6, 3), 90, np.uint8)
+    for suffix in ('.jpeg', '.JPG', '.tif'):
+        path = tmp_path / f'a{suffix}'
+        with pytest.raises(FileNotFoundError, match=f'a{suffix}'):
+            probe(path)
+        path.write_bytes(b'')
+        with pytest.raises(ValueError, match=rf'a{suffix} is empty'):
+            probe(path)
+        assert cv2.imwrite(str(path), picture)
+        assert probe(path) is None
+        path.write_bytes(path.read_bytes()[:-9])
+        if suffix == '.tif':  # of which no more is known
+            assert probe(path) is None
+        else:
+            with pytest.raises(ValueError, match=rf'a{suffix} is truncated'):
+                probe(path)
 
 
 class Files(MultiTaskDataset):

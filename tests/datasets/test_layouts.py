@@ -13,6 +13,7 @@ from mtlbox.datasets import NYUv2
 from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures, replica
 from mtlbox.datasets.layouts.mtan_nyuv2 import encode
 from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.layouts.writing import write_files
 from mtlbox.datasets.rooms import render_room
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
@@ -122,6 +123,40 @@ def test_replica_with_other_parameters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match='not a marker'):
         write_replica('nyuv2-13', tmp_path, counts={'train': 1, 'val': 1}, size=SIZE, quiet=True)
     assert files_of(tmp_path).keys() == before.keys()
+
+
+@pytest.mark.parametrize('layout', ['pascal', 'nyuv2-13'])
+def test_replica_needs_the_space_that_its_files_take(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, Any] = {'counts': {'train': 2, 'val': 1}, 'size': (60, 80), 'quiet': True}
+    write_replica(layout, tmp_path / 'measured', **arguments)
+    taken = sum(len(content) for _, content in files_of(tmp_path / 'measured').values())
+    for share, fits in ((1.3, True), (0.7, False)):
+        free = type('Usage', (), {'free': share * taken})
+        monkeypatch.setattr(replica.shutil, 'disk_usage', lambda root, free=free: free)
+        root = tmp_path / str(share)
+        if fits:
+            assert write_replica(layout, root, **arguments) == arguments['counts']
+        else:
+            with pytest.raises(OSError, match='GB more, but its disk has'):
+                write_replica(layout, root, **arguments)
+            assert [path.name for path in root.iterdir()] == ['replica.json']
+
+
+@pytest.mark.parametrize(
+    ('file', 'content'),
+    [
+        ('a.png', np.zeros((4, 5), np.float32)),
+        ('a.jpg', np.zeros((4, 5), np.uint16)),
+        ('a.png', np.zeros((4, 5, 5), np.uint8)),
+        ('a.png', np.zeros((0, 5), np.uint8)),
+    ],
+)
+def test_what_is_no_picture_is_not_written(tmp_path: Path, file: str, content: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=rf'{file} cannot be written: {content.dtype} .* is no picture'):
+        write_files(tmp_path, {file: content})
+    assert not list(tmp_path.iterdir())
 
 
 def test_replica_arguments(tmp_path: Path) -> None:

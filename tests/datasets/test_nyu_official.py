@@ -94,7 +94,7 @@ def test_13_of_40_is_the_official_table() -> None:
         ({'source': 'splits'}, 'is no HDF5 file'),
         ({'source': Path('nowhere.mat')}, 'There is no file nowhere.mat'),
         ({'classes': 'splits'}, "does not hold 'mapClass'"),
-        ({'splits': 'classes'}, 'must hold trainNdxs'),
+        ({'splits': 'classes'}, "classMapping40.mat does not hold 'trainNdxs'"),
     ],
 )
 def test_wrong_files(official: dict[str, Path], tmp_path: Path, change: dict[str, Any], complaint: str) -> None:

@@ -16,6 +16,7 @@ from mtlbox.datasets.layouts.nyud import NAME
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.nyud import NYUD_40_CLASSES
 from mtlbox.datasets.rooms import render_room
+from mtlbox.tasks import Depth
 
 SHARED = Path(__file__).parents[2] / '../shared/data'
 H, W = 6, 8
@@ -149,6 +150,34 @@ def test_maps_of_another_size_follow_their_picture_where_the_archive_has_it_so(t
         build(tmp_path / 'c')
 
 
+def test_maps_follow_a_picture_that_its_exif_data_turn(tmp_path: Path) -> None:
+    write_by_hand(tmp_path, 'nyud-a')
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: a quarter turn to the right
+    standing = Image.fromarray(np.rot90(scene()['image']).copy())
+    standing.save(tmp_path / 'images/0003.jpg', exif=exif, quality=100, subsampling=0)
+    savemat(tmp_path / 'depth/0003.mat', {'depth': np.full((3, 4), 2.0)})
+    sample = build(tmp_path).load_sample(0)
+    assert {array.shape[:2] for array in (sample['img'], *sample['gt'].values())} == {(H, W)}
+    np.testing.assert_array_equal(sample['gt']['semseg'], build(tmp_path).load_sample(1)['gt']['semseg'])
+    np.testing.assert_allclose(sample['img'].astype(int), scene()['image'], atol=12)  # JPEG
+
+
+class Marked(Depth):
+    """Depth whose resized maps can be told."""
+
+    def resize(self, gt: np.ndarray, size: tuple[int, int], zoom: float = 1.0) -> np.ndarray:
+        return np.full(size, 7, np.float32)
+
+
+def test_a_map_is_resampled_by_the_task_that_reads_it(tmp_path: Path) -> None:
+    write_by_hand(tmp_path, 'nyud-a')
+    savemat(tmp_path / 'depth/0003.mat', {'depth': np.full((3, 4), 2.0)})
+    tasks = {'depth': Depth(), 'marked': Marked(key='marked')}
+    gt = build(tmp_path, tasks=tasks, labels={'depth': 'depth', 'marked': 'depth'}).load_sample(0)['gt']
+    assert (gt['depth'] == 2).all() and (gt['marked'] == 7).all()
+
+
 def overwrite(path: Path, content: Any) -> None:
     path.unlink()
     if isinstance(content, bytes):
@@ -205,6 +234,15 @@ def test_truncation_is_found_before_training(tmp_path: Path, file: str) -> None:
     mat.write_bytes(mat.read_bytes()[:-9])
     with pytest.raises(ValueError, match=r'segmentation/0003\.mat is truncated'):
         len(build(tmp_path / 'a'))
+
+
+def test_a_link_to_nowhere_is_found_before_training(tmp_path: Path) -> None:
+    write_by_hand(tmp_path, 'nyud-c')
+    path = tmp_path / 'depth/0003.npy'
+    path.unlink()
+    path.symlink_to(tmp_path / 'nowhere.npy')
+    with pytest.raises(FileNotFoundError, match=r'depth/0003\.npy'):
+        len(build(tmp_path))
 
 
 def test_lists(tmp_path: Path) -> None:

@@ -67,6 +67,31 @@ def test_missing_arrays_of_mtan_are_listed_one_by_one(tmp_path: Path) -> None:
     assert report.doubts == [f'{root}/val/normal/0.npy: 100% of the vectors are not of unit length']
 
 
+@pytest.mark.parametrize(
+    ('layout', 'files'),
+    [
+        ('nyuv2-13', ('train/image/1.npy', 'train/label/2.npy')),
+        ('nyud-b', ('images/train_0001.jpg', 'segmentation/train_0002.png')),
+    ],
+)
+@pytest.mark.parametrize('check', [True, False])
+def test_files_may_be_missing_until_they_are_read(
+    tmp_path: Path, layout: str, files: tuple[str, str], check: bool
+) -> None:
+    root = replica(layout, tmp_path)
+    for file in files:
+        (root / file).unlink()
+    cls, tasks, options = KNOWN[layout]
+    arguments = {'data_root': str(root), 'split': 'train', 'tasks': tasks, 'check': check, **options}
+    with pytest.raises(FileNotFoundError, match=f'Missing: .*{files[0]}'):
+        len(cls(**arguments))
+    dataset = cls(**arguments, allow_missing=True)
+    assert len(dataset) == 3 and set(dataset.load_sample(0)['gt']) == set(tasks)
+    for index, file in enumerate(files, 1):
+        with pytest.raises(FileNotFoundError, match=file):
+            dataset.load_sample(index)
+
+
 def test_part_of_a_data_set_is_doubted(tmp_path: Path) -> None:
     root = replica('nyud-b', tmp_path)
     (root / 'replica.json').unlink()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
 from mtlbox.datasets.layouts import mtan_cityscapes, mtan_nyuv2, nyud, pascal
 from mtlbox.datasets.layouts.writing import Files
@@ -20,46 +22,71 @@ class Layout:
 
     Attributes:
         title: One line for people.
-        counts: Samples per split of the full data set.
+        dataset: The class that reads it.
+        tasks: A task per label, as configs.
         size: (H, W) of its maps.
         encode_room: Turns a rendered room into its files (:data:`~mtlbox.datasets.layouts.writing.Files`), whose paths
             are relative to the root and may hold ``{split}`` and ``{index}``.
         lists: Lists of the splits: path, which may hold ``{split}``, and line, which may hold ``{index}`` too.
+        options: What the constructor of the class is given for this layout.
     """
 
     title: str
-    counts: dict[str, int]
+    dataset: type[MultiTaskDataset]
+    tasks: Mapping[str, dict]
     size: tuple[int, int]
     encode_room: Callable[[Mapping[str, Array]], Files] = field(repr=False)
     lists: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Samples per split of the full data set."""
+        return {split: self.dataset.METAINFO['sizes'][split] for split in ('train', 'val')}
+
+
+def _tasks(dataset: type[MultiTaskDataset], **types: str) -> dict[str, dict]:
+    """Return a task per label: of the type given, else of that many classes as the label has."""
+    classes = dataset.METAINFO['classes']
+    return {
+        label: {'type': types[label]} if label in types else {'type': 'SemSeg', 'num_classes': len(classes[label])}
+        for label in dataset.METAINFO['labels']
+    }
 
 
 LAYOUTS = {
     NYUv2.LAYOUT: Layout(
         title="NYU Depth v2, 13 classes, in MTAN's layout",
-        counts=NYUv2.METAINFO['sizes'],
+        dataset=NYUv2,
+        tasks=_tasks(NYUv2, depth='Depth', normals='Normals'),
         size=NYUv2.SIZE,
         encode_room=mtan_nyuv2.encode_room,
     ),
     CityscapesMTAN.LAYOUT: Layout(
         title="Cityscapes, 19 and 7 classes and disparity, in MTAN's layout",
-        counts=CityscapesMTAN.METAINFO['sizes'],
+        dataset=CityscapesMTAN,
+        tasks=_tasks(CityscapesMTAN, disparity='Disparity'),
         size=CityscapesMTAN.SIZE,
         encode_room=mtan_cityscapes.encode_room,
     ),
     **{
         layout.name: Layout(
             title=f'NYU Depth v2, 40 classes, normals and boundaries, as {layout.title}',
-            counts=NYUD.METAINFO['sizes'],
+            dataset=NYUD,
+            tasks=_tasks(NYUD, depth='Depth', normals='Normals', boundary='Boundary'),
             size=nyud.SIZES[layout.name],
             encode_room=nyud.ENCODERS[layout.name],
             lists={NYUD.LISTS: nyud.NAME},
+            options={'layout': layout.name},
         )
         for layout in NYUD.LAYOUTS
     },
     'pascal': Layout(
         title='PASCAL-Context, 21 classes, human parts, saliency, normals and boundaries',
-        counts={split: PASCALContext.METAINFO['sizes'][split] for split in ('train', 'val')},
+        dataset=PASCALContext,
+        tasks=_tasks(
+            PASCALContext, human_parts='HumanParts', saliency='Saliency', normals='Normals', boundary='Boundary'
+        ),
         size=pascal.SIZE,
         encode_room=pascal.encode_room,
         lists={PASCALContext.LISTS: pascal.NAME},

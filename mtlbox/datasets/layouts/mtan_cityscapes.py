@@ -25,8 +25,6 @@ def encode_room(room: Mapping[str, Array]) -> Files:
 
     Args:
         room: As :func:`~mtlbox.datasets.rooms.render_room` gives it.
-
-    Returns:
     """
     classes, size = room['semseg'], room['image'].shape[:2]
     categories = np.where(classes == 255, 255, classes % len(CITYSCAPES_7_CLASSES))

@@ -35,7 +35,7 @@ from mtlbox.datasets.layouts.writing import Files, claim, is_written, run_jobs, 
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
-from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
+from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES, NYUv2
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks import Depth, Normals, SemSeg
@@ -70,6 +70,11 @@ class _Job:
     size: tuple[int, int]
     classes: tuple[int, ...]
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the paths of its files hold."""
+        return {'split': self.split, 'index': self.index, 'number': self.number}
+
 
 def convert(
     source: str | Path,
@@ -103,12 +108,15 @@ def convert(
         ValueError: A file is not what it should be.
     """
     source, root = Path(source), Path(root)
-    if dataset not in _WRITERS:
-        raise ValueError(f'The official file can become {" or ".join(_WRITERS)}, but not {dataset!r}.')
-    size = size or _WRITERS[dataset][0]
+    if dataset not in _TARGETS:
+        raise ValueError(f'The official file can become {" or ".join(_TARGETS)}, but not {dataset!r}.')
+    target = _TARGETS[dataset]
+    size = size or target.size
     count, original = _look_at(source)
-    if dataset == 'nyud-c' and (original[0] < WINDOW[0].stop or original[1] < WINDOW[1].stop):
-        raise ValueError(f'{source} has images of {original[0]}x{original[1]}, but the window of nyud-c needs 480x640.')
+    if target.window and any(side < part.stop for side, part in zip(original, target.window)):
+        raise ValueError(
+            f'{source} has images of {original[0]}x{original[1]}, but the window of {dataset} needs 480x640.'
+        )
     numbers = {str(number) for number in range(1, count + 1)}
     by_split = read_splits(Path(splits), sorted(numbers, key=int))
     to_40 = _read_classes(Path(classes))
@@ -120,20 +128,24 @@ def convert(
         'size': list(size),
     }
     claim(root, MARKER, parameters)
-    jobs = [
+    example = target.encode(**_blank(size, target.boundary))
+    every = [
         _Job(source, int(name), root, split, index, dataset, size, to_40)
         for split, names in by_split.items()
         for index, name in enumerate(names)
     ]
-    done = run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    jobs = [job for job in every if not is_written(root, example, **job.names)]
+    run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
     for split, names in by_split.items():
-        if dataset == 'nyuv2-13':
-            write_json(
-                root / split / 'names.json', {str(index): f'{int(name):04d}' for index, name in enumerate(names)}
-            )
-        else:
-            write_text(root / NYUD.LISTS.format(split=split), ''.join(f'{int(name):04d}\n' for name in names))
-    return {split: sum(new for new, job in zip(done, jobs) if job.split == split) for split in by_split}
+        target.write_names(root, split, [f'{int(name):04d}' for name in names])
+    return {split: sum(job.split == split for job in jobs) for split in by_split}
+
+
+def _blank(size: tuple[int, int], boundary: bool) -> dict[str, Array]:
+    """Return maps of ``size`` that hold nothing, of the kinds that :func:`_convert_one` makes."""
+    binary, vectors = np.zeros(size, np.uint8), np.zeros((*size, 3), np.float32)
+    maps = {'semseg': binary, 'boundary': binary} if boundary else {'semseg': binary}
+    return {'image': vectors.astype(np.uint8), 'depth': vectors[..., 0], 'normals': vectors, **maps}
 
 
 @contextmanager
@@ -179,14 +191,9 @@ def _read_classes(path: Path) -> tuple[int, ...]:
     return (0, *map(int, table))
 
 
-def _convert_one(job: _Job) -> bool:
-    """Convert one image; return whether that was still to be done."""
-    _, write = _WRITERS[job.dataset]
-    names: dict[str, Any] = {'split': job.split, 'index': job.index, 'number': job.number}
-    blank = np.zeros(job.size, dtype=np.uint8)
-    example = write(np.zeros((*job.size, 3), np.uint8), blank, blank, np.zeros((*job.size, 3), np.float32), blank)
-    if is_written(job.root, example, **names):
-        return False
+def _convert_one(job: _Job) -> None:
+    """Convert one image."""
+    target = _TARGETS[job.dataset]
     with _opened(job.source) as file:
         try:
             image, depth, labels, instances = (file[name][job.number - 1].T for name in _FIELDS)
@@ -198,12 +205,20 @@ def _convert_one(job: _Job) -> bool:
     forty = np.asarray(job.classes, dtype=np.uint8)[labels]
     semseg = np.where(forty == 0, 255, forty - 1).astype(np.uint8)
     normals = normals_from_depth(depth, FOCAL, CENTRE, window=_FIT, jump=0.2)
-    boundary = boundaries_of_regions(np.where(labels == 0, 0, labels.astype(np.int64) * 65536 + instances))
-    maps: tuple[Array, ...] = (image, semseg, np.asarray(depth, dtype=np.float32), normals, boundary)
-    if job.dataset == 'nyud-c':
-        maps = tuple(one[WINDOW] for one in maps)
-    write_files(job.root, write(*_scaled(*maps, size=job.size)), **names)
-    return True
+    maps: dict[str, Array] = {
+        'image': image,
+        'semseg': semseg,
+        'depth': np.asarray(depth, dtype=np.float32),
+        'normals': normals,
+    }
+    if target.boundary:
+        regions = np.where(labels == 0, 0, labels.astype(np.int64) * 65536 + instances)
+        maps['boundary'] = boundaries_of_regions(regions)
+    if target.window:
+        maps = {name: one[target.window] for name, one in maps.items()}
+    if maps['image'].shape[:2] != tuple(job.size):
+        maps = {name: _SCALE[name](one, job.size) for name, one in maps.items()}
+    write_files(job.root, target.encode(**maps), **job.names)
 
 
 def boundaries_of_regions(regions: Array) -> Array:
@@ -216,20 +231,19 @@ def boundaries_of_regions(regions: Array) -> Array:
     return thin(lines).astype(np.uint8)
 
 
-def _scaled(
-    image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array, *, size: tuple[int, int]
-) -> tuple[Array, ...]:
-    """Bring all to ``size`` by the rules of their tasks; what becomes smaller keeps its boundaries."""
-    if image.shape[:2] == tuple(size):
-        return image, semseg, depth, normals, boundary
-    thinned = thin(cv2.resize(boundary.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0)
-    return (
-        resize_image(image, size),
-        SemSeg(num_classes=len(NYUD_40_CLASSES)).resize(semseg, size),
-        Depth().resize(depth, size),
-        Normals().resize(normals, size),
-        thinned.astype(np.uint8),
-    )
+def _scale_boundary(boundary: Array, size: tuple[int, int]) -> Array:
+    """Bring boundaries to ``size``; what becomes smaller keeps them."""
+    return thin(cv2.resize(boundary.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+
+
+_SCALE: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
+    'image': resize_image,
+    'semseg': SemSeg(num_classes=len(NYUD_40_CLASSES)).resize,
+    'depth': Depth().resize,
+    'normals': Normals().resize,
+    'boundary': _scale_boundary,
+}
+"""How each map is brought to a size, by the rules of the tasks."""
 
 
 def _as_nyud_c(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:
@@ -240,12 +254,39 @@ _TO_13 = np.full(256, 255, dtype=np.uint8)
 _TO_13[: len(NYUD_40_CLASSES)] = [NYUV2_13_CLASSES.index(name) for name in _13_OF_40]
 
 
-def _as_nyuv2_13(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:
+def _as_nyuv2_13(image: Array, semseg: Array, depth: Array, normals: Array) -> Files:
     return mtan_nyuv2.in_split(mtan_nyuv2.encode(image, _TO_13[semseg], depth, normals))
 
 
-_WRITERS: dict[str, tuple[tuple[int, int], Callable[..., Files]]] = {
-    'nyud-c': ((425, 560), _as_nyud_c),
-    'nyuv2-13': ((288, 384), _as_nyuv2_13),
+def _write_list(root: Path, split: str, names: list[str]) -> None:
+    write_text(root / NYUD.LISTS.format(split=split), ''.join(f'{name}\n' for name in names))
+
+
+def _write_table(root: Path, split: str, names: list[str]) -> None:
+    write_json(root / split / 'names.json', {str(index): name for index, name in enumerate(names)})
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What the official file becomes.
+
+    Attributes:
+        size: (H, W) of its maps.
+        encode: Turns the maps of a sample, by name, into its files.
+        write_names: Writes the names of a split, given the root, the split and them.
+        window: Rows and columns that are cut out; None for the whole image.
+        boundary: Whether it has boundaries.
+    """
+
+    size: tuple[int, int]
+    encode: Callable[..., Files]
+    write_names: Callable[[Path, str, list[str]], None]
+    window: tuple[slice, slice] | None = None
+    boundary: bool = False
+
+
+_TARGETS = {
+    'nyud-c': _Target(nyud.SIZES['nyud-c'], _as_nyud_c, _write_list, window=WINDOW, boundary=True),
+    NYUv2.LAYOUT: _Target(NYUv2.SIZE, _as_nyuv2_13, _write_table),
 }
-"""By data set: (H, W), and what turns a sample into its files."""
+"""By data set."""

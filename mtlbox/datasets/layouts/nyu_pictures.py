@@ -26,8 +26,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from mtlbox.datasets.decode import unit
 from mtlbox.datasets.layouts import mtan_nyuv2
 from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_files, write_json
+from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.tasks import Depth, Normals, SemSeg, Task
@@ -39,7 +41,6 @@ NORMAL_AXES = 'R,-B,G'
 """Where camera x (right), y (down) and z (forward) stand in a normals picture: red is right, green forward, blue up."""
 
 _SPLITS_MAT = {'train': 'trainNdxs', 'val': 'testNdxs'}
-_UNLABELLED = 0.5  # length below which a decoded vector stands for grey
 _FOCAL = 519 / 640  # focal length of the data set's camera in widths of the picture
 _MOST_AWAY = 0.1  # share of normals that may point away from the camera; it is 0.001 with the right axes
 
@@ -156,20 +157,20 @@ def convert(
     for key, members in by_split.items():
         (root / key).mkdir(exist_ok=True)
         write_json(root / key / 'names.json', {str(index): name for index, name in enumerate(members)})
+    example = mtan_nyuv2.encode(np.zeros((*size, 3), dtype=np.uint8))
     jobs = [
         _Job(source, name, root / key, index, size, axes)
         for key, members in by_split.items()
         for index, name in enumerate(members)
+        if not is_written(root / key, example, index=index)
     ]
-    written = run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
     missing = {kind: [name for name in names if not (source / kind / f'{name}.png').is_file()] for kind in _LABELS}
-    return Report(by_split, missing, sum(written))
+    return Report(by_split, missing, len(jobs))
 
 
-def _convert_one(job: _Job) -> bool:
-    """Convert one image and its labels; return whether that was still to be done."""
-    if is_written(job.target, mtan_nyuv2.encode(np.empty((*job.size, 3), dtype=np.uint8)), index=job.index):
-        return False
+def _convert_one(job: _Job) -> None:
+    """Convert one image and its labels."""
     path = job.source / 'image' / f'{job.name}.png'
     image = _read(path, channels=3, dtype=np.uint8)
     labels = {}
@@ -183,7 +184,6 @@ def _convert_one(job: _Job) -> bool:
         labels[field] = task.resize(label, job.size)
     arrays = mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
     write_files(job.target, arrays, index=job.index)
-    return True
 
 
 def _read_classes(path: Path, job: _Job) -> Array:
@@ -205,8 +205,8 @@ def _read_depth(path: Path, job: _Job) -> Array:
 def _read_normals(path: Path, job: _Job) -> Array:
     """Return unit vectors in camera axes; what is seen faces the camera, and by this the axes are checked."""
     components = _read(path, channels=3, dtype=np.uint8).astype(np.float32) * 2 / 255 - 1
-    length = np.linalg.norm(components, axis=-1, keepdims=True)
-    known = length[..., 0] >= _UNLABELLED
+    vectors = unit(job.axes.read(components))
+    known = np.linalg.norm(vectors, axis=-1) > 0
     away = _share_away(components, known, job.axes)
     if away > _MOST_AWAY:
         best = min(Axes.every(), key=lambda axes: _share_away(components[::4, ::4], known[::4, ::4], axes))
@@ -214,8 +214,6 @@ def _read_normals(path: Path, job: _Job) -> Array:
             f'{path}: with the axes {job.axes}, {away:.0%} of the normals point away from the camera, which cannot be '
             f'seen. The axes that fit this picture best are {best}.'
         )
-    vectors = job.axes.read(components) / np.maximum(length, _UNLABELLED)
-    vectors[~known] = 0
     return vectors
 
 
@@ -255,17 +253,10 @@ def _size(picture: Array) -> str:
 
 def read_splits(path: Path, names: list[str]) -> dict[str, list[str]]:
     """Return the names per split, by the official file of 1-based numbers."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ImportError('splits.mat is a MATLAB file; to read it: pip install scipy') from error
     if not path.is_file():
         raise FileNotFoundError(f'There is no file {path}; the official splits.mat of NYU Depth v2 is expected.')
-    table = loadmat(str(path))
-    if not set(_SPLITS_MAT.values()) <= table.keys():
-        raise ValueError(f'{path} must hold {" and ".join(_SPLITS_MAT.values())}, as the official splits.mat does.')
     strangers = [name for name in names if not name.isdecimal()]
-    members = {key: {int(n) for n in table[field].ravel()} for key, field in _SPLITS_MAT.items()}
+    members = {key: {int(n) for n in read_mat(path, field).ravel()} for key, field in _SPLITS_MAT.items()}
     strangers += [n for n in names if n.isdecimal() and not any(int(n) in numbers for numbers in members.values())]
     if strangers:
         raise ValueError(f'{path} does not know the images {", ".join(strangers[:8])}: names must be numbers 1..1449.')

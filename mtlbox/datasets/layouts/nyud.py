@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mtlbox.datasets.layouts.encode import picture_of_binary, picture_of_unit
 from mtlbox.datasets.layouts.writing import Files
 from mtlbox.datasets.nyud import NYUD_40_CLASSES
 from mtlbox.datasets.rooms import CLASSES
@@ -19,11 +20,6 @@ SIZES = {'nyud-a': (425, 560), 'nyud-b': (480, 640), 'nyud-c': (425, 560)}
 _OF_ROOMS = {'furniture': 'cabinet', 'objects': 'other prop', 'tv': 'television'}  # the other names are the same
 _CLASSES = np.full(256, 255, dtype=np.uint8)
 _CLASSES[: len(CLASSES)] = [NYUD_40_CLASSES.index(_OF_ROOMS.get(name, name)) for name in CLASSES]
-
-
-def encode_picture_of_unit(normals: Array) -> Array:
-    """Turn unit vectors into a picture, -1..1 as 0..255; the zero vector becomes grey."""
-    return np.clip(np.rint((normals + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array, *, name: str = NAME) -> Files:
@@ -41,8 +37,8 @@ def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: 
         f'images/{name}.png': image,
         f'segmentation/{name}.png': _stored_classes(semseg),
         f'depth/{name}.npy': depth.astype(np.float32),
-        f'normals/{name}.png': encode_picture_of_unit(normals),
-        f'edge/{name}.png': (boundary * 255).astype(np.uint8),
+        f'normals/{name}.png': picture_of_unit(normals),
+        f'edge/{name}.png': picture_of_binary(boundary),
     }
 
 
@@ -55,8 +51,8 @@ def _encode_a(room: Mapping[str, Array]) -> Files:
         f'images/{NAME}.jpg': room['image'],
         f'segmentation/{NAME}.mat': {'segmentation': _stored_classes(_CLASSES[room['semseg']])},
         f'depth/{NAME}.mat': {'depth': room['depth'].astype(np.float32)},
-        f'normals/{NAME}.jpg': encode_picture_of_unit(room['normals']),
-        f'edge/{NAME}.png': room['boundary'] * np.uint8(255),
+        f'normals/{NAME}.jpg': picture_of_unit(room['normals']),
+        f'edge/{NAME}.png': picture_of_binary(room['boundary']),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mtlbox.datasets.layouts.nyud import encode_picture_of_unit
+from mtlbox.datasets.layouts.encode import picture_of_binary, picture_of_unit
 from mtlbox.datasets.layouts.writing import Files
 from mtlbox.datasets.pascal_context import CLASSES_WITH_NORMALS, PART_OF, PERSON, VOC_CLASSES
 from mtlbox.datasets.rooms import CLASSES, IGNORE
@@ -49,7 +49,7 @@ def encode_room(room: Mapping[str, Array]) -> Files:
         f'JPEGImages/{NAME}.jpg': room['image'],
         f'semseg/VOC12/{NAME}.png': semseg,
         f'human_parts/{NAME}.mat': encode_annotation(parts),
-        f'sal_distill/{NAME}.png': room['saliency'] * np.uint8(255),
-        f'normals_distill/{NAME}.png': encode_picture_of_unit(room['normals']),
+        f'sal_distill/{NAME}.png': picture_of_binary(room['saliency']),
+        f'normals_distill/{NAME}.png': picture_of_unit(room['normals']),
         f'pascal-context/trainval/{NAME}.mat': {'LabelMap': context},
     }

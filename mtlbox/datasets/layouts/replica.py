@@ -7,15 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mtlbox.datasets.layouts import LAYOUTS
-from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_files, write_text
+from mtlbox.datasets.layouts.writing import claim, encode_file, is_written, run_jobs, write_files, write_text
+from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.rooms import render_room
 from mtlbox.registry import did_you_mean
-
-MARKER = 'replica.json'
-"""Name of the file that marks a folder as a replica and holds its parameters."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def write_replica(
     size = size or layout.size
     if min(counts.values()) < 1 or min(size) < 1:
         raise ValueError(f'Counts and size must be positive, but are {counts} and {tuple(size)}.')
-    claim(root, MARKER, {'content': 'rendered rooms', 'dataset': dataset, 'counts': counts, 'size': list(size)})
+    claim(root, REPLICA_MARKER, {'content': 'rendered rooms', 'dataset': dataset, 'counts': counts, 'size': list(size)})
     example = layout.encode_room(render_room('train', 0, size))
     jobs = [
         _Job(dataset, root, split, index, size)
@@ -71,7 +67,7 @@ def write_replica(
         for index in range(count)
         if not is_written(root, example, split=split, index=index)
     ]
-    needed = len(jobs) * sum(content.nbytes for content in example.values() if isinstance(content, np.ndarray))
+    needed = len(jobs) * sum(len(encode_file(path, content)) for path, content in example.items())
     free = shutil.disk_usage(root).free
     if needed > free:
         raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')

@@ -6,14 +6,16 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
+import numpy as np
 from scipy.io import savemat
 from tqdm import tqdm
 
 from mtlbox.datasets import npy
+from mtlbox.datasets.image_file import encode_picture
 from mtlbox.datasets.probe import probe
 
 Job = TypeVar('Job')
@@ -69,9 +71,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.part')
-    temporary.write_text(text, encoding='utf-8')
-    os.replace(temporary, path)
+    npy.write_whole(path, lambda file: file.write(text.encode('utf-8')))
 
 
 Files = Mapping[str, Any]
@@ -82,20 +82,29 @@ picture ``.png`` or ``.jpg`` (RGB where it has three channels), or ``.mat``, who
 """
 
 
+def encode_file(path: str | Path, content: Any) -> bytes:
+    """Return what the file ``path`` of :data:`Files` is to hold.
+
+    Raises:
+        ValueError: ``content`` is not of the kind that the suffix says.
+    """
+    suffix, buffer = Path(path).suffix, BytesIO()
+    if suffix == '.mat':
+        savemat(buffer, content, do_compression=True)
+    elif suffix in ('', '.npy'):
+        np.save(buffer, content, allow_pickle=False)
+    else:
+        return encode_picture(path, content, suffix)
+    return buffer.getvalue()
+
+
 def write_files(folder: Path, files: Files, **fields: Any) -> None:
     """Write each of ``files`` below ``folder``, complete or not at all, with ``fields`` put into their paths."""
     for path, content in files.items():
         target = _place(folder, path, fields)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix == '.npy':
-            npy.save(target, content)
-        elif target.suffix == '.mat':
-            npy.write_whole(target, lambda file, content=content: savemat(file, content, do_compression=True))
-        else:
-            picture = content[..., ::-1] if content.ndim == 3 else content
-            options = [cv2.IMWRITE_JPEG_QUALITY, 95] if target.suffix == '.jpg' else []
-            encoded = cv2.imencode(target.suffix, picture, options)[1].tobytes()
-            npy.write_whole(target, lambda file, encoded=encoded: file.write(encoded))
+        encoded = encode_file(target, content)
+        npy.write_whole(target, lambda file, encoded=encoded: file.write(encoded))
 
 
 def is_written(folder: Path, files: Files, **fields: Any) -> bool:

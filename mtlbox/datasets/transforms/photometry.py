@@ -35,9 +35,9 @@ class PhotometricDistortion(BaseTransform):
         pixels = image.astype(np.float32)
         if rng.random() < 0.5:
             pixels = pixels + np.float32(rng.uniform(-self.brightness, self.brightness))
-        contrast = rng.uniform(1 - self.contrast, 1 + self.contrast) if rng.random() < 0.5 else 1.0
+        contrast = rng.uniform(1 - self.contrast, 1 + self.contrast) if rng.random() < 0.5 else None
         early = rng.random() < 0.5
-        if early:
+        if contrast is not None and early:
             pixels = pixels * np.float32(contrast)
         shift_saturation, shift_hue = rng.random(2) < 0.5
         if shift_saturation or shift_hue:
@@ -48,7 +48,7 @@ class PhotometricDistortion(BaseTransform):
             if shift_hue:
                 hsv[..., 0] = (hsv[..., 0] + np.float32(rng.uniform(-self.hue, self.hue))) % 360
             pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
-        if not early:
+        if contrast is not None and not early:
             pixels = pixels * np.float32(contrast)
         pixels = np.clip(pixels, 0, 255)
         sample['img'] = np.round(pixels).astype(np.uint8) if image.dtype == np.uint8 else pixels
