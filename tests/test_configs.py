@@ -58,6 +58,7 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
         cfg.model.backbone.drop_path_rate = 0.0  # or the one step leaves out whole blocks
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = SIZE
+    cfg.input_size = SIZE
     neck = cfg.model.get('neck') or {}
     if 'feature_size' in neck:
         neck.feature_size = (SIZE[0] // 4, SIZE[1] // 4)
@@ -96,6 +97,7 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     result = json.loads((tmp_path / 'result.json').read_text())
     assert set(result['protocols']) == set(runner.model.tasks)
     scores = result['val']['scores']
+    assert result['macs'] > 0
     for task in result['protocols']:
         finite = [v for k, v in scores.items() if k.startswith(f'{task}/') and v is not None and math.isfinite(v)]
         assert finite, f'{task} has no score in {scores}'

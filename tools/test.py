@@ -14,7 +14,7 @@ from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.apis.protocols import set_protocols
 from mtlbox.config import ConfigError, load_config
 from mtlbox.engine import build_runner
-from mtlbox.engine.checkpoint import load_weights, weights_of
+from mtlbox.engine.checkpoint import load_weights, trained_iter, weights_of
 from mtlbox.engine.pretrained import load_from_anywhere
 from mtlbox.registry import METRICS
 
@@ -80,6 +80,7 @@ def main(argv: list[str] | None = None) -> None:
         model = getattr(runner.model, 'module', runner.model)
         load_weights(model, weights_of(checkpoint, ema=args.ema, source=args.checkpoint), args.checkpoint)
         runner._load_from, runner._has_loaded = args.checkpoint, True
+        runner.loaded_iter = trained_iter(checkpoint)
         scores = runner.test()
         if args.out and runner.rank == 0:
             out = Path(args.out)

@@ -248,6 +248,11 @@ class _Counter(TorchDispatchMode):
                 handle.remove()
 
 
+def logits(model: nn.Module, images: Tensor) -> Any:
+    """Run a multi-task model up to the logits of its heads; ``images`` is ``(B, 3, H, W)``."""
+    return model(images, mode='tensor')
+
+
 def build_for_counting(config: dict[str, Any]) -> nn.Module:
     """Build the model of ``config`` on the device ``meta``, without memory for its weights.
 

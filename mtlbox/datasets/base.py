@@ -171,7 +171,13 @@ class MultiTaskDataset(BaseDataset):
             'of': self.METAINFO.get('sizes', {}).get(self.split),
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
+            **({'setting': self.setting} if self.setting else {}),
         }
+
+    @property
+    def setting(self) -> str:
+        """What sets scores apart from other ones on the data set, where it can be had in many sizes; '' for nothing."""
+        return ''
 
     def refuse_missing(self, message: str) -> None:
         """Raise FileNotFoundError with the ``message``, which names the files, unless they may be missing."""
