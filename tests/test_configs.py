@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mtlbox.compat import ensure_torchvision
 from mtlbox.config import load_config
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.engine import build_runner
@@ -83,6 +84,9 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
 @pytest.mark.parametrize('path', by_size())
 def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path) -> None:
     cfg = shrink(load_config(ROOT / path), replicas, tmp_path)
+    if cfg.model.backbone.type == 'TimmBackbone':
+        ensure_torchvision()
+        pytest.importorskip('timm')
     runner = build_runner(cfg)
     before = {key: value.clone() for key, value in runner.model.state_dict().items()}
     runner.train()
