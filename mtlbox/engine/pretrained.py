@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mtlbox.engine.checkpoint import CheckpointError, read_checkpoint, weights_of
 from mtlbox.engine.download import local_copy
+from mtlbox.engine.weight_names import fit_tables, to_openmmlab
 from mtlbox.registry import WEIGHT_INITIALIZERS, did_you_mean
 
 
@@ -22,7 +23,8 @@ from mtlbox.registry import WEIGHT_INITIALIZERS, did_you_mean
 class PretrainedInit(MMEnginePretrainedInit):
     """Loads weights from a file or an address into a module, and logs what did not fit.
 
-    A module whose weights go by other names elsewhere has a method ``convert_weights(weights)`` that renames them.
+    A module whose weights go by other names elsewhere has a method ``convert_weights(weights)`` that renames them; the
+    official names of Swin are turned into OpenMMLab's, and its tables of positions fitted to another window.
     Names of the module that are missing, and shapes that differ, are warned of; what the file has beside them, such as
     the classifier of a whole model, is only named.
 
@@ -49,11 +51,12 @@ class PretrainedInit(MMEnginePretrainedInit):
                 near = did_you_mean(self.prefix, beginnings)
                 raise CheckpointError(f'{self.checkpoint} has no weights that begin with {prefix!r}.{near}')
         first = ', '.join(list(weights)[:3])
-        convert = getattr(module, 'convert_weights', None)
-        if convert is not None:
-            weights = convert(weights)
         own = module.state_dict()
-        given = load_what_fits(module, weights)
+        convert = getattr(module, 'convert_weights', None)
+        weights = to_openmmlab(weights, own) if convert is None else convert(weights)
+        given = load_what_fits(module, fit_tables(weights, own))
+        # What is taken out while loading, such as tables of indices, the module makes itself.
+        own = {key: value for key, value in own.items() if key in given or key not in weights}
         fitting = [key for key in own if key in given and own[key].shape == given[key].shape]
         if not fitting:
             raise CheckpointError(

@@ -1,5 +1,4 @@
-# A model of ATRC's protocol on PASCAL-Context, but for its backbone, neck and heads; the rate is that of transformers on
-# NYUD.
+# A model of ATRC's protocol on PASCAL-Context, but for its backbone, neck and heads; the rate is that of NYUD.
 _base_ = [
     '../protocols/atrc_pascal.py',
     '../schedules/sgd_40k_poly.py',
