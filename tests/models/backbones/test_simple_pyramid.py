@@ -34,9 +34,8 @@ def test_maps_come_from_the_last_one() -> None:
     assert changed[0].nonzero()[:, 0].unique().tolist() == [8, 9, 10, 11]
     assert changed[0].nonzero()[:, 1].unique().tolist() == [4, 5, 6, 7]
     assert changed[1].sum() == 4 and changed[1][4:6, 2:4].all()
-    assert (
-        changed[3].sum() == 2 and changed[3][1, :].all()
-    )  # pixel 2 is the centre of row 1, and at the border of both columns
+    # Row 2 is the middle of what row 1 sees; column 1 is at the border of what both columns see.
+    assert changed[3].sum() == 2 and changed[3][1, :].all()
 
 
 def test_of_a_transformer_at_a_size_that_is_no_multiple() -> None:
