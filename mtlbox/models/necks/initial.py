@@ -20,6 +20,8 @@ class InitialPredictionNeck(TaskNeck):
         in_channels: Channels of the backbone's maps, finest first.
         initial_channels: Channels of the initial task features.
         initial_mid_channels: Channels inside the initial heads' two bottlenecks.
+        fuse: Whether a 1x1 convolution with norm and ReLU mixes the pyramid before them. The transformer half of CTAL,
+            which reads one map, is without.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -31,12 +33,13 @@ class InitialPredictionNeck(TaskNeck):
         in_channels: Sequence[int],
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        fuse: bool = True,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(tasks=tasks, init_cfg=init_cfg)
         fused = sum(in_channels)
-        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg)
+        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg) if fuse else nn.Identity()
         self.initial_blocks = nn.ModuleDict(
             {
                 key: bottlenecks(
@@ -54,12 +57,12 @@ class InitialPredictionNeck(TaskNeck):
         )
 
     def initial(self, features: Sequence[Tensor]) -> tuple[dict[str, Tensor], list[Auxiliary]]:
-        """Return each task's features ``(B, initial_channels, H/4, W/4)`` and the predictions made of them.
+        """Return each task's features, ``(B, initial_channels, H, W)`` of the finest map, and the predictions of them.
 
         Args:
             features: The backbone's maps ``(B, C_i, H_i, W_i)``, finest first.
         """
-        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H/4, W/4)
+        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H, W)
         initial = {key: self.initial_blocks[key](shared) for key in self.tasks}
         auxiliaries = [
             Auxiliary(task=key, name='initial', logits=self.initial_predictors[key](x)) for key, x in initial.items()

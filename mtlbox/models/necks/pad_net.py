@@ -30,6 +30,7 @@ class PADNet(InitialPredictionNeck):
         in_channels: Channels of the backbone's maps, finest first.
         initial_channels: Channels of the initial task features, and of what the heads read.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
+        fuse: Whether the backbone's maps are mixed before them, as of ``InitialPredictionNeck``.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -41,6 +42,7 @@ class PADNet(InitialPredictionNeck):
         in_channels: Sequence[int],
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        fuse: bool = True,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -49,12 +51,13 @@ class PADNet(InitialPredictionNeck):
             in_channels=in_channels,
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
+            fuse=fuse,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
         self.distillation = MessagePassing(tasks=tuple(tasks), channels=initial_channels)
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
-        """Four maps to one ``(B, initial_channels, H/4, W/4)`` per task, and the initial predictions at 1/4."""
+        """Maps, finest first, to one ``(B, initial_channels, H, W)`` per task, and the initial predictions."""
         initial, auxiliaries = self.initial(features)
         return NeckOutput(features=self.distillation(initial), auxiliaries=auxiliaries)
