@@ -147,7 +147,8 @@ def train(config: str, seed: int, work_dir: Path, processes: int | None, options
 
 def report(result: dict[str, Any], path: Path) -> None:
     """Print mean and deviation of each score."""
-    print(f'{path}: {len(result["seeds"])} seeds, mean ± standard deviation')
+    count = len(result['seeds'])
+    print(f'{path}: {count} seed{"s"[: count != 1]}, mean ± standard deviation')
     for name, mean in result['scores'].items():
         deviation = result['std'][name]
         print(
