@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtlbox.leaderboard.results import expect_scores, read_result
+from mtlbox.leaderboard.results import expect, expect_scores, read_result
 
 _SHARED = (
     'config',
@@ -90,4 +90,6 @@ def _read(path: Path) -> dict[str, Any]:
     content = read_result(path)
     if not content.get('scores'):
         raise ValueError(f'{path} has no scores: expected the result.json of a finished run')
+    expect(content, 'commit', str, str(path))
+    expect(content, 'iter', int, str(path))
     return {**content, 'scores': expect_scores(content, 'scores', str(path))}
