@@ -242,7 +242,7 @@ def _is_opencv(array: Array) -> bool:
 
 
 _OPENCV = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'float32', 'float64')
-_STRIDE = 8  # rows and columns that are looked at first
+_STRIDE = 32  # of the rows and columns that are looked at first
 
 
 def _for_opencv(array: Array) -> Array:
