@@ -330,9 +330,9 @@ def ask(method: str, work: Callable[..., None], *args: Any) -> Any:
 def measure_memory(samples: int) -> list[dict[str, Any]]:
     """Return MB per million samples for each way to hold them."""
     rows = []
+    least = np.array(ask('fork', _list_and_start, 'dicts', 1))  # what processes take anyway
     for way in Simulated.WAYS:
-        full, least = (np.array(ask('spawn', _list_and_start, way, count)) for count in (samples, 1))
-        figures = ((full - least) * (1e6 / samples)).tolist()
+        figures = ((np.array(ask('fork', _list_and_start, way, samples)) - least) * (1e6 / samples)).tolist()
         rows.append({'way': way, **dict(zip(('peak', 'held', 'forked', 'spawned'), figures))})
     return rows
 
