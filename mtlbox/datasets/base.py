@@ -240,7 +240,7 @@ class MultiTaskDataset(BaseDataset):
                 task.check(label, f'{where}: {file}' if file else where)
                 if label.shape[:2] != image.shape[:2]:
                     label = self.fit_label(label, task, info, image.shape[:2])
-                if task.valid(task.pack(label)[None]).any():
+                if task.is_labelled(label):
                     gt[key] = label
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}

@@ -38,7 +38,9 @@ def decode_image(stored: Array, path: str) -> Array:
             f'{path}: an image of floats in 0..1 or of uint8 is expected, '
             f'but it has type {stored.dtype} and values from {low:g} to {high:g}.'
         )
-    return np.clip(stored.astype(np.float32) * 255, 0, 255)
+    image = stored.astype(np.float32)
+    image *= 255
+    return np.clip(image, 0, 255, out=image) if low < 0 or high > 1 else image
 
 
 def decode_classes(stored: Array, path: str) -> Array:
@@ -50,10 +52,11 @@ def decode_classes(stored: Array, path: str) -> Array:
         wrong = stored[~(np.rint(stored) == stored)]  # NaN as well
         if wrong.size:
             raise ValueError(f'{path}: classes must be whole numbers (-1 is ignored), but it holds {wrong[0]:g}.')
+    if stored.min() >= -1 and stored.max() <= 255:
+        return stored.astype(np.int16).astype(np.uint8)  # -1 becomes 255
     classes = stored.astype(np.int64)
     classes[classes == -1] = 255
-    fits = classes.min() >= 0 and classes.max() <= 255
-    return classes.astype(np.uint8) if fits else classes
+    return classes
 
 
 class Modality(NamedTuple):
