@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -25,6 +25,7 @@ from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
+from mtlbox.datasets.verdict import look_once
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -90,14 +91,16 @@ class ListedDataset(MultiTaskDataset):
 
     Only the labels that the tasks read need to be on disk.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
-    written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
+    written by ``tools/data.py replica``. ``resampled`` counts the maps that were brought to the size of their picture.
+    A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
 
     Args:
         data_root: Folder of the data.
         split: One of ``METAINFO['sizes']``.
         tasks: The model's tasks by key, built or as configs.
         layout: Name of the layout, where the folder holds files of several; by default it is recognised.
-        check: Look at the head and the end of every file first, so that damage is found before training starts.
+        check: Look at the head and the end of every file first, so that damage is found before training starts; files
+            that have not changed since they were found good are not looked at again.
         base: As in :class:`~mtlbox.datasets.base.MultiTaskDataset`.
 
     Raises:
@@ -128,7 +131,7 @@ class ListedDataset(MultiTaskDataset):
         known = [one.name for one in self.LAYOUTS]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
-        self.check, self._wanted, self._resampled = check, layout, False
+        self.check, self._wanted, self.resampled = check, layout, 0
         super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
 
     def load_data_list(self) -> list[dict]:
@@ -157,7 +160,10 @@ class ListedDataset(MultiTaskDataset):
         if missing:
             self.refuse_missing(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
         if self.check:
-            self._find_damaged(samples)
+            kinds = {key: [path for sample in samples for path in sample['label_files'][key]] for key in labels}
+            kinds['image'] = [sample['img_path'] for sample in samples]
+            key = (type(self).__name__, self.layout.name, self.split)
+            look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples))
         return samples
 
@@ -173,8 +179,8 @@ class ListedDataset(MultiTaskDataset):
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
         if not self.layout.resample or task.key not in self.label_names:
             return super().fit_label(label, task, info, size)
-        if not self._resampled:
-            self._resampled = True
+        self.resampled += 1
+        if self.resampled == 1:
             print_log(
                 f'{info["label_paths"][self.label_names[task.key]]} is {label.shape[0]}x{label.shape[1]}, its picture '
                 f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
@@ -254,7 +260,7 @@ class ListedDataset(MultiTaskDataset):
         damaged = []
         for sample in samples:
             sizes = {}
-            for path in dict.fromkeys(_paths(sample)):
+            for path in self.files_of(sample):
                 try:
                     sizes[path] = probe(path)
                 except ValueError as error:
@@ -282,12 +288,6 @@ class ListedDataset(MultiTaskDataset):
             f'{known}\n'
             f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
         )
-
-
-def _paths(sample: Mapping[str, Any]) -> Iterator[str]:
-    yield sample['img_path']
-    for paths in sample['label_files'].values():
-        yield from paths
 
 
 def _suffixes(folder: Path) -> set[str]:

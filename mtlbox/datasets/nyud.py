@@ -130,6 +130,7 @@ class NYUD(ListedDataset):
     """
 
     TITLE = 'NYUD'
+    ONE_SIZE = True
     LISTS = 'gt_sets/{split}.txt'
     LAYOUTS = (
         _layout(

@@ -20,7 +20,7 @@ samples are named by their number. As nyuv2-13, the whole image is scaled to 288
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ _13_OF_40 = (
 """Which of the 13 classes each of the 40 belongs to, in their order."""
 
 _FIELDS = {'images': 'uint8', 'depths': 'float', 'labels': 'integers', 'instances': 'integers'}
+_HDF5 = b'\x89HDF\r\n\x1a\n'  # MATLAB puts it after 512 bytes of its own
 _FIT = 15  # side of the window that planes are fitted over: less leaves the steps of the Kinect in the normals
 _SEAM = 8  # pixels over which unlabelled seams are closed
 
@@ -139,6 +140,16 @@ def convert(
     for split, names in by_split.items():
         target.write_names(root, split, [f'{int(name):04d}' for name in names])
     return {split: sum(job.split == split for job in jobs) for split in by_split}
+
+
+def find_official(root: Path) -> Path | None:
+    """Return the official file that ``root`` is or holds, by its name and its first bytes; None where there is none."""
+    for path in [root] if root.suffix == '.mat' else sorted(root.glob('nyu_depth_v2_labeled*.mat')):
+        with suppress(OSError), open(path, 'rb') as file:
+            head = file.read(520)
+            if head[512:] == _HDF5 or head.startswith(_HDF5):
+                return path
+    return None
 
 
 def _blank(size: tuple[int, int], boundary: bool) -> dict[str, Array]:

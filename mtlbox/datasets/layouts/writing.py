@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -134,7 +134,14 @@ def available_cores() -> int:
 def run_jobs(
     work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, description: str, quiet: bool = False
 ) -> list[Result]:
-    """Return ``work`` of each job, in order, computed by ``workers`` processes under a progress bar.
+    """Return ``work`` of each job, in order; what the arguments are is as for :func:`stream_jobs`."""
+    return list(stream_jobs(work, jobs, workers=workers, description=description, quiet=quiet))
+
+
+def stream_jobs(
+    work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, description: str, quiet: bool = False
+) -> Iterator[Result]:
+    """Give ``work`` of each job as it is done, in order, computed by ``workers`` processes under a progress bar.
 
     Args:
         work: A function at the top level of a module.
@@ -144,10 +151,11 @@ def run_jobs(
         quiet: Show no progress bar.
     """
 
-    def follow(results: Iterable[Result]) -> list[Result]:
-        return list(tqdm(results, total=len(jobs), desc=description, unit='image', disable=quiet))
+    def follow(results: Iterable[Result]) -> Iterable[Result]:
+        return tqdm(results, total=len(jobs), desc=description, unit='image', disable=quiet)
 
     if workers <= 1 or len(jobs) <= 1:
-        return follow(map(work, jobs))
+        yield from follow(map(work, jobs))
+        return
     with ProcessPoolExecutor(min(workers, len(jobs))) as executor:
-        return follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+        yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
