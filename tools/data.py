@@ -4,6 +4,7 @@ python tools/data.py verify nyud ROOT                 read everything once; what
 python tools/data.py list                             the data sets, and what each command can do for them
 python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
 python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, or the official .mat
+python tools/data.py convert nyud-arrays SOURCE ROOT  any archive of a data set, to what is read fastest
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from mtlbox.datasets.layouts import LAYOUTS, nyu_official, nyu_pictures
+from mtlbox.datasets.layouts import LAYOUTS, arrays, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
 from mtlbox.datasets.verify import KNOWN, verify
@@ -31,9 +32,13 @@ def list_layouts(args: argparse.Namespace) -> None:
         print(f'{name}: {layout.title}; {counts}; {layout.size[0]}x{layout.size[1]} ({commands})')
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all commands have."""
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what makes maps of a size."""
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="default: the data set's own size")
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what works with several processes."""
     parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
 
 
@@ -43,7 +48,8 @@ def add_replica(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     for split in ('train', 'val'):
         parser.add_argument(f'--{split}', type=int, metavar='N', help=f'{split} samples (default: as the real data)')
-    add_common(parser)
+    add_size(parser)
+    add_workers(parser)
 
 
 def replica(args: argparse.Namespace) -> None:
@@ -59,11 +65,12 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     """Declare ``convert``; what it takes depends on the data set."""
     datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
     for name, (module_doc, declare, convert) in CONVERTERS.items():
+        title = LAYOUTS[name].title if name in LAYOUTS else f'{arrays.SETS[name]}, from any archive, as arrays'
         sub = datasets.add_parser(
-            name, help=LAYOUTS[name].title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
+            name, help=title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         declare(sub)
-        add_common(sub)
+        add_workers(sub)
         sub.set_defaults(convert=convert)
 
 
@@ -88,6 +95,7 @@ def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:
         metavar='X,Y,Z',
         help='which channels are right, down and forward (%(default)s)',
     )
+    add_size(parser)
 
 
 def convert_nyu_pictures(args: argparse.Namespace) -> None:
@@ -113,6 +121,7 @@ def add_nyu_official(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     parser.add_argument('--splits', metavar='FILE', help='the official splits.mat')
     parser.add_argument('--classes', metavar='FILE', help='the official classMapping40.mat')
+    add_size(parser)
 
 
 def convert_nyu_official(args: argparse.Namespace) -> None:
@@ -132,13 +141,26 @@ def convert_nyu_official(args: argparse.Namespace) -> None:
     print('Boundaries and normals are of our own method: their scores do not compare with published ones.')
 
 
+def add_arrays(parser: argparse.ArgumentParser) -> None:
+    """Declare what the converter to arrays takes."""
+    parser.add_argument('source', metavar='SOURCE', help='folder of the data set, in any of its layouts')
+    parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
+    parser.add_argument('--labels', nargs='+', metavar='LABEL', help='only these labels (default: all)')
+
+
+def convert_arrays(args: argparse.Namespace) -> None:
+    """Convert a data set to arrays."""
+    written = arrays.convert(args.source, args.root, dataset=args.dataset, labels=args.labels, workers=args.workers)
+    print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
+
+
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Declare ``verify``."""
     parser.add_argument('dataset', metavar='DATASET', help=', '.join(KNOWN))
     parser.add_argument('root', metavar='ROOT', help='its folder')
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
     parser.add_argument('--again', action='store_true', help='read what was read before and has not changed, too')
-    parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
+    add_workers(parser)
 
 
 def verify_dataset(args: argparse.Namespace) -> None:
@@ -159,6 +181,7 @@ CONVERTERS: dict[str, tuple[str | None, Declare, Run]] = {
         convert_nyu_pictures,
     ),
     'nyud-c': (nyu_official.__doc__, add_nyu_official, convert_nyu_official),
+    **dict.fromkeys(arrays.SETS, (arrays.__doc__, add_arrays, convert_arrays)),
 }
 """Per data set: the help text, the options, the converter."""
 COMMANDS: dict[str, tuple[Declare, Run]] = {
@@ -183,6 +206,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.run(args)
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted; the same command goes on where it was')
 
 
 if __name__ == '__main__':

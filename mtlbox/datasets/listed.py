@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from mmengine.logging import print_log
 
+from mtlbox.datasets.arrays import ARRAYS, read_array
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.messages import how_to_get, is_meant, some
@@ -128,7 +129,7 @@ class ListedDataset(MultiTaskDataset):
         check: bool = True,
         **base: Any,
     ) -> None:
-        known = [one.name for one in self.LAYOUTS]
+        known = [one.name for one in self.layouts()]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
         self.check, self._wanted, self.resampled = check, layout, 0
@@ -169,7 +170,8 @@ class ListedDataset(MultiTaskDataset):
 
     def load_image(self, info: dict) -> Array:
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
-        return read_image(info['img_path'])
+        path = info['img_path']
+        return read_array(path) if path.endswith('.npy') else read_image(path)
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
@@ -213,6 +215,13 @@ class ListedDataset(MultiTaskDataset):
         return names
 
     @classmethod
+    def layouts(cls) -> tuple[FileLayout, ...]:
+        """Return all layouts that are read: the archives, and the arrays that ``tools/data.py convert`` makes."""
+        maps = {label: MapFiles(read_array, (Source('.npy', (label,)),)) for label in cls.METAINFO['labels']}
+        title = 'made by tools/data.py convert'
+        return (*cls.LAYOUTS, FileLayout(name=ARRAYS, title=title, images=Source('.npy', ('image',)), maps=maps))
+
+    @classmethod
     def recognise(cls, root: Path, name: str | None = None) -> FileLayout:
         """Return the layout that ``root`` holds, by the suffixes of the files in its folders.
 
@@ -227,16 +236,16 @@ class ListedDataset(MultiTaskDataset):
         """
         found = {
             folder: _suffixes(root / folder)
-            for layout in cls.LAYOUTS
+            for layout in cls.layouts()
             for source in layout.sources()
             for folder in source.folders
         }
-        fitting = [layout for layout in cls.LAYOUTS if _fits(layout, found)]
+        fitting = [layout for layout in cls.layouts() if _fits(layout, found)]
         wanted = [layout for layout in fitting if name in (None, layout.name)]
         if len(wanted) == 1:
             return wanted[0]
         seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in found.items())
-        known = '\n'.join(f'  {layout}' for layout in cls.LAYOUTS)
+        known = '\n'.join(f'  {layout}' for layout in cls.layouts())
         state = 'fits none of the known layouts' if not fitting else 'fits several layouts'
         if name is not None:
             fits = ' and '.join(layout.name for layout in fitting) or 'none'

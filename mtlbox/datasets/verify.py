@@ -70,10 +70,10 @@ def verify(dataset: str, root: str | Path, *, workers: int = 1, quiet: bool = Fa
     if dataset not in KNOWN:
         raise ValueError(f'{dataset!r} cannot be verified.{did_you_mean(dataset, KNOWN)}')
     report = Report(dataset, str(root))
-    with _silent():
+    with silent():
         for split in KNOWN[dataset][0].METAINFO['sizes']:
             try:
-                built = _build(dataset, str(root), split)
+                built = build(dataset, str(root), split)
             except (OSError, ValueError) as error:
                 if split in _NEEDED or not isinstance(error, FileNotFoundError):
                     report.problems.append(f'{split}: {str(error).splitlines()[0]}')
@@ -81,23 +81,23 @@ def verify(dataset: str, root: str | Path, *, workers: int = 1, quiet: bool = Fa
             _read_split(report, built, split, workers=workers, quiet=quiet, again=again)
         if not report.splits:
             _say_what_else(report)
-        _build.cache_clear()
+        build.cache_clear()
     return report
 
 
 def recognise(root: str | Path) -> list[str]:
     """Return the names in :data:`KNOWN` whose layout ``root`` holds, the most exact name of each."""
     fitting = []
-    with _silent():
+    with silent():
         for name, (cls, _, _) in KNOWN.items():
             for split in cls.METAINFO['sizes'] if name in LAYOUTS else ():
                 try:
-                    _build(name, str(root), split)
+                    build(name, str(root), split)
                 except (OSError, ValueError):
                     continue
                 fitting.append(name)
                 break
-        _build.cache_clear()
+        build.cache_clear()
     return fitting
 
 
@@ -159,7 +159,7 @@ def _read_split(
 def _look_at_heads(report: Report, split: str) -> None:
     """Let the data set look at its files as before training, so that its verdict is there."""
     try:
-        _build(report.dataset, report.root, split, check=True, allow_missing=False)
+        build(report.dataset, report.root, split, check=True, allow_missing=False)
     except (OSError, ValueError) as error:
         report.problems.append(f'{split}: {str(error).splitlines()[0]}')
 
@@ -167,7 +167,7 @@ def _look_at_heads(report: Report, split: str) -> None:
 def _read_one(job: tuple[str, str, str, int]) -> _Found:
     """Read a sample; where it cannot be read whole, one label after the other."""
     *where, index = job
-    dataset = _build(*where)
+    dataset = build(*where)
     found, before = _Found([], [], '', {}, 0, True), getattr(dataset, 'resampled', 0)
     try:
         found = _look_at(dataset, dataset.load_sample(index), found)
@@ -206,15 +206,33 @@ def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found
 
 
 @lru_cache(maxsize=2)
-def _build(name: str, root: str, split: str, check: bool = False, allow_missing: bool = True) -> MultiTaskDataset:
-    """Build a data set, by default one that lists what is missing as it lists the rest."""
+def build(
+    name: str,
+    root: str,
+    split: str,
+    *,
+    labels: tuple[str, ...] | None = None,
+    check: bool = False,
+    allow_missing: bool = True,
+) -> MultiTaskDataset:
+    """Build a data set of :data:`KNOWN` and keep it, by default one that lists what is missing as it lists the rest.
+
+    Args:
+        name: Its name.
+        root: Its folder.
+        split: Its split.
+        labels: Which labels are read; by default all.
+        check: As the data set's.
+        allow_missing: As the data set's.
+    """
     cls, tasks, options = KNOWN[name]
-    options = {'check': check, **options}
+    tasks = {label: task for label, task in tasks.items() if labels is None or label in labels}
+    options = {'check': check, 'serialize_data': False, **options}
     return cls(data_root=root, split=split, tasks=tasks, allow_missing=allow_missing, **options)
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Let the log say errors only: what the data sets say at their start is in the report."""
     logger = MMLogger.get_current_instance()
     level = logger.level

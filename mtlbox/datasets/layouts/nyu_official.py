@@ -30,8 +30,18 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from mtlbox.datasets.layouts import mtan_nyuv2, nyud
-from mtlbox.datasets.layouts.nyu_pictures import MARKER, read_splits
-from mtlbox.datasets.layouts.writing import Files, claim, is_written, run_jobs, write_files, write_json, write_text
+from mtlbox.datasets.layouts.hashes import Hashes
+from mtlbox.datasets.layouts.nyu_pictures import read_splits
+from mtlbox.datasets.layouts.writing import (
+    MARKER,
+    Files,
+    claim,
+    is_written,
+    stream_jobs,
+    write_files,
+    write_json,
+    write_text,
+)
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
@@ -136,9 +146,11 @@ def convert(
         for index, name in enumerate(names)
     ]
     jobs = [job for job in every if not is_written(root, example, **job.names)]
-    run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    hashes = Hashes(root)
+    hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
     for split, names in by_split.items():
         target.write_names(root, split, [f'{int(name):04d}' for name in names])
+    hashes.finish()
     return {split: sum(job.split == split for job in jobs) for split in by_split}
 
 
@@ -202,8 +214,8 @@ def _read_classes(path: Path) -> tuple[int, ...]:
     return (0, *map(int, table))
 
 
-def _convert_one(job: _Job) -> None:
-    """Convert one image."""
+def _convert_one(job: _Job) -> dict[Path, str]:
+    """Convert one image; return the hashes of its files."""
     target = _TARGETS[job.dataset]
     with _opened(job.source) as file:
         try:
@@ -229,7 +241,7 @@ def _convert_one(job: _Job) -> None:
         maps = {name: one[target.window] for name, one in maps.items()}
     if maps['image'].shape[:2] != tuple(job.size):
         maps = {name: _SCALE[name](one, job.size) for name, one in maps.items()}
-    write_files(job.root, target.encode(**maps), **job.names)
+    return write_files(job.root, target.encode(**maps), **job.names)
 
 
 def boundaries_of_regions(regions: Array) -> Array:

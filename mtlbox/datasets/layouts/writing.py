@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
@@ -17,6 +20,9 @@ from tqdm import tqdm
 from mtlbox.datasets import npy
 from mtlbox.datasets.image_file import encode_picture
 from mtlbox.datasets.probe import probe
+
+MARKER = 'convert.json'
+"""Name of the file that marks a folder as converted and holds the parameters."""
 
 Job = TypeVar('Job')
 Result = TypeVar('Result')
@@ -98,13 +104,20 @@ def encode_file(path: str | Path, content: Any) -> bytes:
     return buffer.getvalue()
 
 
-def write_files(folder: Path, files: Files, **fields: Any) -> None:
-    """Write each of ``files`` below ``folder``, complete or not at all, with ``fields`` put into their paths."""
+def write_files(folder: Path, files: Files, **fields: Any) -> dict[Path, str]:
+    """Write each of ``files`` below ``folder``, complete or not at all, with ``fields`` put into their paths.
+
+    Returns:
+        The SHA-256 of each.
+    """
+    written = {}
     for path, content in files.items():
         target = _place(folder, path, fields)
         target.parent.mkdir(parents=True, exist_ok=True)
         encoded = encode_file(target, content)
         npy.write_whole(target, lambda file, encoded=encoded: file.write(encoded))
+        written[target] = hashlib.sha256(encoded).hexdigest()
+    return written
 
 
 def is_written(folder: Path, files: Files, **fields: Any) -> bool:
@@ -157,5 +170,17 @@ def stream_jobs(
     if workers <= 1 or len(jobs) <= 1:
         yield from follow(map(work, jobs))
         return
-    with ProcessPoolExecutor(min(workers, len(jobs))) as executor:
+    with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_end_with_parent) as executor:
         yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is killed, instead of waiting for work for ever."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
