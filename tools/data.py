@@ -1,5 +1,7 @@
-"""Write data sets in the layouts that the configs read, and verify those you have.
+"""Fetch data sets, write them in the layouts that the configs read, and verify those you have.
 
+python tools/data.py info nyud ROOT                   what it is, where to get it, and what ROOT holds
+python tools/data.py download nyud-c ROOT             fetch it, or say how to get it
 python tools/data.py verify nyud ROOT                 read everything once; what is missing, damaged or looks wrong
 python tools/data.py list                             the data sets, and what each command can do for them
 python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
@@ -13,10 +15,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from urllib.error import URLError
 
+from mtlbox.datasets.info import describe
 from mtlbox.datasets.layouts import LAYOUTS, arrays, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
+from mtlbox.datasets.sources import SOURCES, download, instructions
 from mtlbox.datasets.verify import KNOWN, verify
 
 
@@ -171,6 +176,31 @@ def verify_dataset(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def add_info(parser: argparse.ArgumentParser) -> None:
+    """Declare ``info``."""
+    parser.add_argument('dataset', metavar='DATASET', help=', '.join(dict.fromkeys([*KNOWN, *SOURCES])))
+    parser.add_argument('root', metavar='ROOT', nargs='?', help='a folder of which to say what it holds')
+
+
+def info(args: argparse.Namespace) -> None:
+    """Say what a data set is, where to get it, and what a folder holds."""
+    print(describe(args.dataset, args.root))
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    """Declare ``download``."""
+    parser.add_argument('dataset', metavar='DATASET', help=f'{", ".join(SOURCES)}; instructions for all others')
+    parser.add_argument('root', metavar='ROOT', help='its folder; of an archive a new or empty one')
+    parser.add_argument('--keep', action='store_true', help='keep the archive in ROOT.download')
+
+
+def download_dataset(args: argparse.Namespace) -> None:
+    """Fetch a data set, or say how to get it; exit status 1 where it cannot be fetched."""
+    if args.dataset not in SOURCES:
+        sys.exit(instructions(args.dataset))
+    print(f'{args.root} is complete. Next: {download(args.dataset, args.root, keep=args.keep)}')
+
+
 Declare = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], None]
 
@@ -189,6 +219,8 @@ COMMANDS: dict[str, tuple[Declare, Run]] = {
     'replica': (add_replica, replica),
     'convert': (add_convert, convert),
     'verify': (add_verify, verify_dataset),
+    'info': (add_info, info),
+    'download': (add_download, download_dataset),
 }
 """Per command: its options, and what it does."""
 
@@ -205,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         args.run(args)
     except (OSError, ValueError, ImportError) as error:
-        sys.exit(f'error: {error}')
+        sys.exit(f'error: {error.reason if isinstance(error, URLError) else error}')
     except KeyboardInterrupt:
         sys.exit('interrupted; the same command goes on where it was')
 

@@ -86,11 +86,13 @@ def verify(dataset: str, root: str | Path, *, workers: int = 1, quiet: bool = Fa
 
 
 def recognise(root: str | Path) -> list[str]:
-    """Return the names in :data:`KNOWN` whose layout ``root`` holds, the most exact name of each."""
-    fitting = []
+    """Return the names in :data:`KNOWN` whose files ``root`` holds; of several of one class, the most exact one."""
+    fitting: list[str] = []
     with silent():
         for name, (cls, _, _) in KNOWN.items():
-            for split in cls.METAINFO['sizes'] if name in LAYOUTS else ():
+            if any(KNOWN[other][0] is cls for other in fitting):
+                continue
+            for split in cls.METAINFO['sizes']:
                 try:
                     build(name, str(root), split)
                 except (OSError, ValueError):
