@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from urllib.error import URLError
 
 from mtlbox.datasets.info import describe
-from mtlbox.datasets.layouts import LAYOUTS, arrays, nyu_official, nyu_pictures
+from mtlbox.datasets.layouts import LAYOUTS, arrays, given_normals, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
 from mtlbox.datasets.sources import SOURCES, download, instructions
@@ -94,13 +94,18 @@ def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:
     where.add_argument('--split', choices=('train', 'val'), default='val', help='where all images go (%(default)s)')
     where.add_argument('--splits', metavar='FILE', help='the official splits.mat, which says where each image goes')
     parser.add_argument('--classes', metavar='FILE', help='of the .mat: the official classMapping40.mat')
-    parser.add_argument(
-        '--normal-axes',
-        default=nyu_pictures.NORMAL_AXES,
-        metavar='X,Y,Z',
-        help='which channels are right, down and forward (%(default)s)',
-    )
+    add_normals(parser, f'{nyu_pictures.NORMAL_AXES}; of the .mat {given_normals.AXES}')
     add_size(parser)
+
+
+def add_normals(parser: argparse.ArgumentParser, axes: str) -> None:
+    """Add what says where normals are from; ``axes`` are those by default."""
+    parser.add_argument(
+        '--normals', metavar='DIR', help='of the .mat: a folder of 0007.npy or .png, taken instead of computed ones'
+    )
+    parser.add_argument(
+        '--normal-axes', metavar='X,Y,Z', help=f'which channels are right, down and forward (default: {axes})'
+    )
 
 
 def convert_nyu_pictures(args: argparse.Namespace) -> None:
@@ -108,13 +113,15 @@ def convert_nyu_pictures(args: argparse.Namespace) -> None:
     if args.source.endswith('.mat'):
         convert_nyu_official(args)
         return
+    if args.normals is not None:
+        raise ValueError('--normals is for the official .mat; pictures of normals are read from SOURCE/normal_rgb.')
     report = nyu_pictures.convert(
         args.source,
         args.root,
         split=args.split,
         splits=args.splits,
         size=tuple(args.size) if args.size else LAYOUTS[args.dataset].size,
-        normal_axes=args.normal_axes,
+        normal_axes=args.normal_axes or nyu_pictures.NORMAL_AXES,
         workers=args.workers,
     )
     print(report)
@@ -126,6 +133,7 @@ def add_nyu_official(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     parser.add_argument('--splits', metavar='FILE', help='the official splits.mat')
     parser.add_argument('--classes', metavar='FILE', help='the official classMapping40.mat')
+    add_normals(parser, given_normals.AXES)
     add_size(parser)
 
 
@@ -140,10 +148,13 @@ def convert_nyu_official(args: argparse.Namespace) -> None:
         splits=args.splits,
         classes=args.classes,
         size=tuple(args.size) if args.size else None,
+        normals=args.normals,
+        normal_axes=args.normal_axes or given_normals.AXES,
         workers=args.workers,
     )
     print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
-    print('Boundaries and normals are of our own method: their scores do not compare with published ones.')
+    ours = 'Boundaries and normals are' if args.normals is None else 'Boundaries are'
+    print(f'{ours} of our own method: their scores do not compare with published ones.')
 
 
 def add_arrays(parser: argparse.ArgumentParser) -> None:

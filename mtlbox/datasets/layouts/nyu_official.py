@@ -8,10 +8,11 @@ The source is the file of the authors (HDF5, 1449 images), read image by image; 
 - Depth: ``depths``, in metres, whose holes the authors filled.
 - Boundaries: between regions of one class and instance. Unlabelled seams are first given to the nearest region, up to
   8 pixels away; a pixel is a boundary if the one to its right or below it is in another region; lines are thinned.
-- Normals: from the depth by ``normals_from_depth`` with the camera of the data set; unknown at jumps and at the frame.
+- Normals: from the depth by ``normals_from_depth`` with the camera of the data set, unknown at jumps and at the frame;
+  or those of a given folder (:mod:`mtlbox.datasets.layouts.given_normals`).
 
-Boundaries and normals are our own method: those of the archives that papers use were made otherwise, so that scores on
-these two do not compare with published ones.
+Boundaries and computed normals are our own method: those of the archives that papers use were made otherwise, so that
+scores on these two do not compare with published ones.
 
 As nyud-c, the window of rows 46 to 470 and columns 41 to 600 is cut out, which leaves the white frame out (425x560);
 samples are named by their number. As nyuv2-13, the whole image is scaled to 288x384.
@@ -30,8 +31,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from mtlbox.datasets.layouts import mtan_nyuv2, nyud
+from mtlbox.datasets.layouts.given_normals import AXES, GivenNormals
 from mtlbox.datasets.layouts.hashes import Hashes
-from mtlbox.datasets.layouts.nyu_pictures import read_splits
+from mtlbox.datasets.layouts.nyu_pictures import Axes, read_splits
 from mtlbox.datasets.layouts.writing import (
     MARKER,
     Files,
@@ -80,6 +82,7 @@ class _Job:
     dataset: str
     size: tuple[int, int]
     classes: tuple[int, ...]
+    normals: GivenNormals | None
 
     @property
     def names(self) -> dict[str, Any]:
@@ -95,6 +98,8 @@ def convert(
     splits: str | Path,
     classes: str | Path,
     size: tuple[int, int] | None = None,
+    normals: str | Path | None = None,
+    normal_axes: str = AXES,
     workers: int = 1,
     quiet: bool = False,
 ) -> dict[str, int]:
@@ -109,6 +114,8 @@ def convert(
         splits: The official ``splits.mat``.
         classes: The official ``classMapping40.mat``.
         size: (H, W) that the images, or of nyud-c the windows, are scaled to; by default that of the layout.
+        normals: Folder of normals that are taken in the place of ours.
+        normal_axes: Which of their channels are right, down and forward.
         workers: Processes.
         quiet: Show no progress bar.
 
@@ -131,17 +138,21 @@ def convert(
     numbers = {str(number) for number in range(1, count + 1)}
     by_split = read_splits(Path(splits), sorted(numbers, key=int))
     to_40 = _read_classes(Path(classes))
+    given = None if normals is None else GivenNormals(Path(normals), Axes.parse(normal_axes))
+    if given is not None:
+        given.require(int(name) for names in by_split.values() for name in names)
     parameters = {
         'content': 'NYU Depth v2, official file',
         'dataset': dataset,
         'source': str(source.resolve()),
         'split': {key: len(names) for key, names in by_split.items()},
         'size': list(size),
+        **({'normals': str(given.folder.resolve()), 'normal_axes': str(given.axes)} if given is not None else {}),
     }
     claim(root, MARKER, parameters)
     example = target.encode(**_blank(size, target.boundary))
     every = [
-        _Job(source, int(name), root, split, index, dataset, size, to_40)
+        _Job(source, int(name), root, split, index, dataset, size, to_40, given)
         for split, names in by_split.items()
         for index, name in enumerate(names)
     ]
@@ -227,7 +238,7 @@ def _convert_one(job: _Job) -> dict[Path, str]:
         raise ValueError(f'{job.source}: image {job.number} has the class {labels.max()}, but 0..894 are expected.')
     forty = np.asarray(job.classes, dtype=np.uint8)[labels]
     semseg = np.where(forty == 0, 255, forty - 1).astype(np.uint8)
-    normals = normals_from_depth(depth, FOCAL, CENTRE, window=_FIT, jump=0.2)
+    normals = _normals(job, depth)
     maps: dict[str, Array] = {
         'image': image,
         'semseg': semseg,
@@ -242,6 +253,23 @@ def _convert_one(job: _Job) -> dict[Path, str]:
     if maps['image'].shape[:2] != tuple(job.size):
         maps = {name: _SCALE[name](one, job.size) for name, one in maps.items()}
     return write_files(job.root, target.encode(**maps), **job.names)
+
+
+def _normals(job: _Job, depth: Array) -> Array:
+    """Return normals of the size of ``depth``: given ones, which may have the window's size, or our own."""
+    if job.normals is None:
+        return normals_from_depth(depth, FOCAL, CENTRE, window=_FIT, jump=0.2)
+    given, window = job.normals.read(job.number), _TARGETS[job.dataset].window
+    if window is not None and given.shape[:2] == depth[window].shape:
+        whole = np.zeros((*depth.shape, 3), dtype=np.float32)
+        whole[window] = given
+        return whole
+    if given.shape[:2] != depth.shape:
+        raise ValueError(
+            f'{job.normals.find(job.number)} is {given.shape[0]}x{given.shape[1]}, but the image is '
+            f'{depth.shape[0]}x{depth.shape[1]} (height x width).'
+        )
+    return given
 
 
 def boundaries_of_regions(regions: Array) -> Array:

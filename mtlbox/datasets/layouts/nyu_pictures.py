@@ -204,15 +204,28 @@ def _read_depth(path: Path, job: _Job) -> Array:
 
 
 def _read_normals(path: Path, job: _Job) -> Array:
-    """Return unit vectors in camera axes; what is seen faces the camera, and by this the axes are checked."""
-    components = _read(path, channels=3, dtype=np.uint8).astype(np.float32) * 2 / 255 - 1
-    vectors = unit(job.axes.read(components))
-    known = np.linalg.norm(vectors, axis=-1) > 0
-    away = _share_away(components, known, job.axes)
+    """Return unit vectors in camera axes."""
+    return oriented(_read(path, channels=3, dtype=np.uint8).astype(np.float32) * 2 / 255 - 1, job.axes, path)
+
+
+def oriented(components: Array, axes: Axes, path: Path) -> Array:
+    """Return unit vectors in camera axes; what is seen faces the camera, and by this the axes are checked.
+
+    Args:
+        components: ``(H, W, 3)`` in -1..1; what is short is unknown.
+        axes: Where the camera's axes stand in them.
+        path: The file, which messages name.
+
+    Raises:
+        ValueError: The axes are wrong; the message says which would fit.
+    """
+    vectors = unit(axes.read(components))
+    known: Array = np.any(vectors, axis=-1)
+    away = _share_away(components, known, axes)
     if away > _MOST_AWAY:
-        best = min(Axes.every(), key=lambda axes: _share_away(components[::4, ::4], known[::4, ::4], axes))
+        best = min(Axes.every(), key=lambda one: _share_away(components[::4, ::4], known[::4, ::4], one))
         raise ValueError(
-            f'{path}: with the axes {job.axes}, {away:.0%} of the normals point away from the camera, which cannot be '
+            f'{path}: with the axes {axes}, {away:.0%} of the normals point away from the camera, which cannot be '
             f'seen. The axes that fit this picture best are {best}.'
         )
     return vectors
