@@ -5,8 +5,9 @@ python tools/benchmarks/storage.py                  rooms of 425x560 with the fi
 Every way gives the same arrays (image uint8, classes uint8, depth and normals float32, boundaries uint8), but that jpg
 is not exact, nor are normals of 8 bits where the source is finer. They are read in turn, in one process, in an order
 that changes from round to round; the best round counts. ``warm`` reads what the system holds in memory, as in all
-epochs after the first where the set fits in there; ``cold`` drops each file from memory before it is read, so that the
-disk counts. lmdb is measured where it is installed.
+epochs after the first where the set fits in there, also per second of processor time, which other work on the machine
+changes less; ``cold`` drops each file from memory before it is read, so that the disk counts. lmdb is measured where it
+is installed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 from mmengine.logging import MMLogger
 from PIL import Image
 
+from mtlbox.datasets.arrays import encode_array, read_array
 from mtlbox.datasets.decode import unit
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.encode import picture_of_unit
@@ -86,6 +88,15 @@ def as_arrays(pack: Callable[[Maps], Maps], rooms: Sequence[Maps], folder: Path)
             np.save(folder / f'{index}_{key}.npy', array)
     keys = list(pack(rooms[0]))
     return lambda index: decoded({key: np.load(folder / f'{index}_{key}.npy') for key in keys})
+
+
+def as_converted(rooms: Sequence[Maps], folder: Path) -> Read:
+    """Store what ``tools/data.py convert`` makes: a NumPy file per map, vectors of 16 bits."""
+    for index, room in enumerate(rooms):
+        for key, array in exact(room).items():
+            np.save(folder / f'{index}_{key}.npy', encode_array(array))
+    keys = list(exact(rooms[0]))
+    return lambda index: {key: read_array(str(folder / f'{index}_{key}.npy')) for key in keys}
 
 
 def as_webp(rooms: Sequence[Maps], folder: Path) -> Read:
@@ -179,10 +190,11 @@ WAYS: dict[str, Callable[[Sequence[Maps], Path], Read]] = {
     'the same, read by OpenCV': as_cv2_png,
     'nyud-b: jpg, png, others npy': lambda rooms, folder: as_layout('nyud-b', rooms, folder),
     'webp lossless, depth npy': as_webp,
+    'arrays: npy, normals 16 bit': as_converted,
     'npy, normals 8 bit': lambda rooms, folder: as_arrays(small, rooms, folder),
-    'npy': lambda rooms, folder: as_arrays(exact, rooms, folder),
-    'tar shard of npy': as_shard,
-    'lmdb of npy': as_lmdb,
+    'npy, normals 32 bit': lambda rooms, folder: as_arrays(exact, rooms, folder),
+    'tar shard of the last': as_shard,
+    'lmdb of the last': as_lmdb,
 }
 """What each way is called, and what stores rooms in a folder and returns a reader."""
 
@@ -196,13 +208,13 @@ def drop(folder: Path) -> None:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def rate(read: Read, count: int) -> float:
-    """Return samples a second."""
-    started = time.perf_counter()
+def rate(read: Read, count: int) -> tuple[float, float]:
+    """Return samples a second, and samples a second of processor time."""
+    started, used = time.perf_counter(), time.process_time()
     for index in range(count):
         for array in read(index).values():
             array.max()  # touch every byte, as a transform would
-    return count / (time.perf_counter() - started)
+    return count / (time.perf_counter() - started), count / (time.process_time() - used)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -229,16 +241,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measure(reads: Mapping[str, Read], folders: Mapping[str, Path], samples: int, rounds: int) -> None:
     """Print the table."""
-    warm, cold = (dict.fromkeys(reads, 0.0) for _ in range(2))
+    best = {name: [0.0, 0.0, 0.0] for name in reads}
     for turn in range(rounds):
         for name in list(reads)[:: 1 if turn % 2 else -1]:
             drop(folders[name])
-            cold[name] = max(cold[name], rate(reads[name], samples))
-            warm[name] = max(warm[name], rate(reads[name], samples))
-    print(f'{"":30}  {"kB a sample":>11}  {"warm, 1/s":>9}  {"cold, 1/s":>9}')
-    for name in reads:
+            cold, _ = rate(reads[name], samples)
+            best[name] = [max(pair) for pair in zip(best[name], (*rate(reads[name], samples), cold))]
+    print(f'{"":30}  {"kB a sample":>11}  {"warm, 1/s":>9}  {"per CPU-s":>9}  {"cold, 1/s":>9}')
+    for name, (warm, processor, cold) in best.items():
         size = sum(path.stat().st_blocks * 512 for path in folders[name].rglob('*') if path.is_file()) / samples
-        print(f'{name:30}  {size / 1000:11.0f}  {warm[name]:9.0f}  {cold[name]:9.0f}')
+        print(f'{name:30}  {size / 1000:11.0f}  {warm:9.0f}  {processor:9.0f}  {cold:9.0f}')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 _base_ = './atrc_nyud.py'
 # NYUD as InvPT and its successors (TaskPrompter, ...) have it: that of ATRC with crops of 448x576, a multiple of 32, to
-# which the pictures of nyud-c (425x560) are padded in training and at test. A positive weight of 0.95 for boundaries, and
-# the published odsF is of a tool of their own, which is the protocol 'invpt/nyud' here.
+# which the pictures of nyud-c (425x560) are padded in training and at test. A positive weight of 0.95 for boundaries,
+# and the published odsF is of a tool of their own, which is the protocol 'invpt/nyud' here.
 # Ours differs in what atrc.py says.
 input_size = (448, 576)
 losses = dict(boundary=dict(pos_weight=0.95))
