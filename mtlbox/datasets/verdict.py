@@ -168,6 +168,6 @@ class Journal:
 
 def _entries(lines: Sequence[str]) -> Iterator[tuple[str, tuple[str, Any]]]:
     for line in lines:
-        with suppress(ValueError):  # the last line of a run that was killed
+        with suppress(ValueError, TypeError):  # the last line of a run that was killed
             sample, digest, entry = json.loads(line)
             yield sample, (digest, entry)
