@@ -21,7 +21,7 @@ from mtlbox.datasets.info import describe
 from mtlbox.datasets.layouts import LAYOUTS, arrays, given_normals, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
-from mtlbox.datasets.sources import SOURCES, download, instructions
+from mtlbox.datasets.remote import SOURCES, download, instructions
 from mtlbox.datasets.verify import KNOWN, verify
 
 

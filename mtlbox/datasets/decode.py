@@ -30,16 +30,11 @@ def require_floats(stored: Array, path: str, what: str) -> None:
 
 
 def unit(normals: Array) -> Array:
-    """Return vectors ``(H, W, 3)`` float32 of unit length, and zero where they are too short to mean anything."""
-    normals = normals.astype(np.float32, copy=False)
-    length = np.sqrt(np.einsum('hwc,hwc->hw', normals, normals))
-    scale = np.divide(1, length, out=np.zeros_like(length), where=length >= _UNKNOWN)
-    return normals * scale[..., None]
+    """Return vectors of unit length, and zero where they are too short to mean anything."""
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.where(length >= _UNKNOWN, normals / np.maximum(length, _UNKNOWN), 0).astype(np.float32)
 
 
 def normals_of_picture(path: str) -> Array:
     """Return unit vectors of a picture that holds -1..1 as 0..255; grey is unknown."""
-    normals = read_image(path).astype(np.float32)
-    normals *= np.float32(2 / 255)
-    normals -= 1
-    return unit(normals)
+    return unit(read_image(path).astype(np.float32) * np.float32(2 / 255) - 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.listed import ListedDataset
-from mtlbox.datasets.sources import SOURCES
+from mtlbox.datasets.remote import SOURCES
 from mtlbox.datasets.verify import KNOWN, build, recognise, silent
 from mtlbox.registry import did_you_mean
 
@@ -33,7 +33,8 @@ def _describe(dataset: str) -> list[str]:
     layout = LAYOUTS.get(dataset)
     lines = [
         f'{dataset}: {layout.title if layout else getattr(cls, "TITLE", cls.__name__) + ", in any of its layouts"}',
-        f'class: {cls.__name__}; splits: ' + ', '.join(f'{split} {count}' for split, count in meta['sizes'].items()),
+        f'class: {cls.__name__}; splits: '
+        + ', '.join(f'{split} {count or ""}'.rstrip() for split, count in meta['sizes'].items()),
     ]
     if layout:
         lines.append(f'size: {layout.size[0]}x{layout.size[1]}' + ('' if cls.ONE_SIZE else ', most of them'))

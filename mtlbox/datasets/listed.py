@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -161,8 +161,8 @@ class ListedDataset(MultiTaskDataset):
         if missing:
             self.refuse_missing(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
         if self.check:
-            kinds = {key: [path for sample in samples for path in sample['label_files'][key]] for key in labels}
-            kinds['image'] = [sample['img_path'] for sample in samples]
+            kinds = {key: _files_of(samples, key) for key in labels}
+            kinds['image'] = (sample['img_path'] for sample in samples)
             key = (type(self).__name__, self.layout.name, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples))
@@ -297,6 +297,11 @@ class ListedDataset(MultiTaskDataset):
             f'{known}\n'
             f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
         )
+
+
+def _files_of(samples: Iterable[dict], label: str) -> Iterator[str]:
+    for sample in samples:
+        yield from sample['label_files'][label]
 
 
 def _suffixes(folder: Path) -> set[str]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -39,7 +39,7 @@ class Stamp:
         newest: The latest time of change, in nanoseconds; None where a file is not there.
     """
 
-    def __init__(self, files: Sequence[str], root: str) -> None:
+    def __init__(self, files: Iterable[str], root: str) -> None:
         digest, newest, missing = hashlib.blake2b(digest_size=16), 0, False
         root = root.rstrip('/') + '/'
         for file in files:
@@ -60,14 +60,14 @@ class Stamp:
 
 
 def look_once(
-    root: str | Path, key: Sequence[str], kinds: Mapping[str, Sequence[str]], look: Callable[[], None]
+    root: str | Path, key: Sequence[str], kinds: Mapping[str, Iterable[str]], look: Callable[[], None]
 ) -> bool:
     """Call ``look`` unless it came through before on the same files, unchanged; return whether it was called.
 
     Args:
         root: Folder of the data.
         key: What the files are, e.g. data set, layout and split.
-        kinds: The files by kind, e.g. by label. A verdict on more kinds stands for fewer.
+        kinds: The files by kind, e.g. by label, each gone through once. A verdict on more kinds stands for fewer.
         look: Raises what is wrong with the files.
     """
     started, root = time.time_ns(), str(root)

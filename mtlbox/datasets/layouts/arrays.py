@@ -26,7 +26,7 @@ from mtlbox.registry import did_you_mean
 SETS = {
     f'{name}-{ARRAYS}': name
     for name, (cls, _, options) in KNOWN.items()
-    if issubclass(cls, ListedDataset) and not options
+    if issubclass(cls, ListedDataset) and cls.LISTS and not options
 }
 """What can be made: name of the result, and name of the data set."""
 

@@ -13,7 +13,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
+import torch
 from scipy.io import savemat
 from tqdm import tqdm
 
@@ -170,12 +172,18 @@ def stream_jobs(
     if workers <= 1 or len(jobs) <= 1:
         yield from follow(map(work, jobs))
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_end_with_parent) as executor:
-        yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)  # a forked process waits for ever for threads that were in this one; torch as well
+    try:
+        with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_begin_process) as executor:
+            yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+    finally:
+        cv2.setNumThreads(threads)
 
 
-def _end_with_parent() -> None:
-    """Let this process end when the one that started it is killed, instead of waiting for work for ever."""
+def _begin_process() -> None:
+    """Work with one thread, and end when the process that started this one is killed, instead of waiting for ever."""
+    torch.set_num_threads(1)
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

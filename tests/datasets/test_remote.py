@@ -14,7 +14,7 @@ from mtlbox.datasets.info import describe
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.arrays import convert
 from mtlbox.datasets.layouts.replica import write_replica
-from mtlbox.datasets.sources import SOURCES, DataSource, RemoteFile, download, instructions
+from mtlbox.datasets.remote import SOURCES, DataSource, RemoteFile, download, instructions
 from mtlbox.datasets.verify import KNOWN, recognise, verify
 from mtlbox.engine.fetch import WrongContentError
 
