@@ -89,6 +89,8 @@ class MultiTaskDataset(BaseDataset):
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
+    ONE_SIZE: ClassVar[bool] = False
+    """Whether all pictures are of one size."""
 
     def __init__(
         self,
@@ -135,6 +137,17 @@ class MultiTaskDataset(BaseDataset):
     @abstractmethod
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
+
+    def files_of(self, info: Mapping[str, Any]) -> list[str]:
+        """Return the files that a sample is read from, each once.
+
+        Args:
+            info: The sample, as for the loaders: ``img_path``, and ``label_files`` (``{label name: paths}``) where a
+                label is read from several files, else ``label_paths``.
+        """
+        several = info.get('label_files') or {name: [path] for name, path in (info.get('label_paths') or {}).items()}
+        files = [info.get('img_path'), *(path for paths in several.values() for path in paths)]
+        return list(dict.fromkeys(str(file) for file in files if file))
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Return a map whose size is not that of the sample's image at that size; the base refuses it.

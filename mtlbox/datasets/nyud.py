@@ -130,6 +130,7 @@ class NYUD(ListedDataset):
     """
 
     TITLE = 'NYUD'
+    ONE_SIZE = True
     LISTS = 'gt_sets/{split}.txt'
     LAYOUTS = (
         _layout(
@@ -170,5 +171,6 @@ class NYUD(ListedDataset):
     }
     ORIGIN = (
         'NYUDv2.tar.gz, which the README of brdav/atrc on GitHub offers (and those of InvPT and its successors), '
-        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch.'
+        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch. '
+        'tools/data.py download fetches nyud-c and nyud-a.'
     )
