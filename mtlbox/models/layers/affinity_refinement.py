@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mtlbox.models.layers.blocks import conv_norm_relu
 from mtlbox.models.layers.cross_task_affinity import CrossTaskAffinity
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.resize import resize
 
 
@@ -69,6 +70,7 @@ def refine(
     affinity: CrossTaskAffinity,
     post: nn.ModuleDict,
     feature_size: tuple[int, int],
+    with_cp: bool = False,
 ) -> dict[str, Tensor]:
     """Return each task's features after the exchange, ``(B, channels, 2 H, 2 W)``.
 
@@ -78,6 +80,7 @@ def refine(
         affinity: The exchange; features are resampled to its size and back where that is not (H, W).
         post: Post-processing of each task, to twice the resolution.
         feature_size: The (H, W) that the network was built for.
+        with_cp: Recompute the activations of the post-processing in the backward pass instead of keeping them.
 
     Raises:
         ValueError: If the features have another size.
@@ -92,7 +95,8 @@ def refine(
             'with model.neck.on_size_mismatch=interpolate for a checkpoint of another size'
         )
     reduced = {task: resize(reduce[task](x), affinity.size) for task, x in features.items()}
-    return {task: post[task](resize(x, size)) for task, x in affinity(reduced).items()}
+    refined = {task: resize(x, size) for task, x in affinity(reduced).items()}
+    return {task: recompute(post[task], post[task], x, enabled=with_cp) for task, x in refined.items()}
 
 
 def _post(channels: int, norm_cfg: dict | None) -> nn.Sequential:

@@ -49,6 +49,8 @@ class CTAL(InitialPredictionNeck):
         fusion: Whether the tasks share the grouped convolution (``'shared'``) or have one each (``'per_task'``).
         impl: How the affinity is computed: ``'dense'``, ``'factored'``, or ``'auto'`` for the cheaper.
         on_size_mismatch: What to do with a checkpoint of another feature size: ``'error'`` or ``'interpolate'``.
+        with_cp: Recompute the activations of initial heads and post-processing in the backward pass instead of keeping
+            them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -68,6 +70,7 @@ class CTAL(InitialPredictionNeck):
         fusion: Literal['shared', 'per_task'] = 'shared',
         impl: Literal['auto', 'dense', 'factored'] = 'auto',
         on_size_mismatch: Literal['error', 'interpolate'] = 'error',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -76,6 +79,7 @@ class CTAL(InitialPredictionNeck):
             in_channels=in_channels,
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
@@ -99,7 +103,12 @@ class CTAL(InitialPredictionNeck):
         initial, auxiliaries = self.initial(features)  # (B, initial_channels, H/4, W/4)
         return NeckOutput(
             features=refine(
-                initial, reduce=self.reduce, affinity=self.affinity, post=self.post, feature_size=self.feature_size
+                initial,
+                reduce=self.reduce,
+                affinity=self.affinity,
+                post=self.post,
+                feature_size=self.feature_size,
+                with_cp=self.with_cp,
             ),
             auxiliaries=auxiliaries,
         )

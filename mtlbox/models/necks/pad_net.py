@@ -30,6 +30,7 @@ class PADNet(InitialPredictionNeck):
         in_channels: Channels of the backbone's maps, finest first.
         initial_channels: Channels of the initial task features, and of what the heads read.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
+        with_cp: Recompute the activations of initial heads and messages in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -41,6 +42,7 @@ class PADNet(InitialPredictionNeck):
         in_channels: Sequence[int],
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -49,10 +51,11 @@ class PADNet(InitialPredictionNeck):
             in_channels=in_channels,
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
-        self.distillation = MessagePassing(tasks=tuple(tasks), channels=initial_channels)
+        self.distillation = MessagePassing(tasks=tuple(tasks), channels=initial_channels, with_cp=with_cp)
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
         """Four maps to one ``(B, initial_channels, H/4, W/4)`` per task, and the initial predictions at 1/4."""
