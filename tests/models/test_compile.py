@@ -37,6 +37,7 @@ def test_the_compiled_model_does_the_same(make_small: Callable[[int], tuple[nn.M
     plain, compiled_too = results
     assert len(plain['gradients']) > 50 and plain['losses'].keys() == compiled_too['losses'].keys()
     torch.testing.assert_close(compiled_too['losses'], plain['losses'], rtol=1e-4, atol=1e-4)
-    for name, gradient in plain['gradients'].items():
-        error = (compiled_too['gradients'][name] - gradient).norm() / gradient.norm().clamp(min=1e-4)
+    whole = torch.stack([x.norm() for x in plain['gradients'].values()]).norm()
+    for name, gradient in plain['gradients'].items():  # a bias before batch norm has no gradient but rounding
+        error = (compiled_too['gradients'][name] - gradient).norm() / gradient.norm().clamp(min=1e-3 * whole)
         assert error < 0.01, f'{name}: {error}'
