@@ -52,6 +52,7 @@ setup(
         'ops': ['mmcv>=2.0.0,<2.2.0'],
         'publish': requirements('publish'),
         'nyu': requirements('nyu'),
+        'timm': requirements('timm'),
         'deepspeed': requirements('deepspeed'),
         'tests': requirements('tests'),
         'docs': requirements('docs'),

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
+from mtlbox.compat import ensure_torchvision
 from mtlbox.config import load_config
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.engine import build_runner
+from mtlbox.leaderboard import backbone_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
 REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
-LARGE = ('hrnet48', 'swin')
+LARGE = ('hrnet48', 'swin', 'vit', 'resnet50')
 """Parts of the names of configs whose training step is left to the slow tests."""
 SWIN = {
     'tiny': {'embed_dims': 96, 'num_heads': (3, 6, 12, 24)},
@@ -27,14 +30,44 @@ SWIN = {
     'large': {'embed_dims': 192, 'num_heads': (6, 12, 24, 48)},
 }
 """What the sizes of Swin are besides their depth, which is as small as can be in a test."""
+VIT = {
+    'base': {'embed_dims': 768, 'num_heads': 12, 'feedforward_channels': 3072},
+}
+"""The same of ViT."""
+BACKBONES_OF_TWO_BLOCKS = {
+    'mmpretrain.SwinTransformer': lambda arch: {'depths': (2, 2, 2, 2), **SWIN[arch]},
+    'mmpretrain.SwinTransformerV2': lambda arch: {
+        'depths': (2, 2, 2, 2),
+        'extra_norm_every_n_blocks': 0,
+        **SWIN[arch],
+    },
+    'mmpretrain.VisionTransformer': lambda arch: {'num_layers': 2, **VIT[arch]},
+}
+"""A shallow ``arch`` of the same widths, by type of backbone."""
+NO_REFERENCE: dict[str, str] = {}
+"""Configs that need no single-task and hard-sharing config of their backbone and data, and why."""
+SINGLE = re.compile(r'stl_|mtformer-stl_resnet50_')
+"""Configs that are their hard-sharing one but for ``type='STL'``."""
 BEHIND_ZEROS = ('neck.gated.gate.0.bias',)
 """Parameters that start to move with the second step, since the weights behind them start as 0."""
 
 
-def by_size() -> list:
+def twin_of(path: Path) -> Path | None:
+    """The config of the same training step: that of other weights, or, of large backbones, the hard-sharing one.
+
+    The names say so, and ``test_twins_are_twins`` holds them to it.
+    """
+    found = path.with_name(path.name.replace('_imagenet.py', '.py'))
+    if found == path and any(part in path.stem for part in LARGE) and SINGLE.match(path.name):
+        found = Path(str(path).replace('stl', 'mtl'))
+    return found if found != path and found in CONFIGS else None
+
+
+def by_size(*, twins: bool) -> list:
     return [
         pytest.param(path, marks=pytest.mark.slow if any(part in path.stem for part in LARGE) else (), id=str(path))
         for path in CONFIGS
+        if (twin_of(path) is not None) == twins
     ]
 
 
@@ -47,20 +80,34 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def innermost_backbone(cfg: Config) -> ConfigDict:
+    """The backbone that has the pretrained weights: that which others wrap."""
+    backbone = cfg.model.backbone
+    while 'backbone' in backbone:
+        backbone = backbone.backbone
+    return backbone
+
+
 def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     """The same architecture on few small images, without downloads."""
-    cfg.model.backbone.init_cfg = None
-    if cfg.model.backbone.type == 'mmpretrain.SwinTransformer' and isinstance(cfg.model.backbone.arch, str):
-        cfg.model.backbone.arch = {'depths': (2, 2, 2, 2), **SWIN[cfg.model.backbone.arch]}
+    backbone = innermost_backbone(cfg)
+    backbone.init_cfg = None
+    shallow = BACKBONES_OF_TWO_BLOCKS.get(backbone.type)
+    if shallow is not None and isinstance(backbone.arch, str):
+        backbone.arch = shallow(backbone.arch)
+        if 'num_layers' in backbone.arch:
+            backbone.out_indices = (backbone.arch['num_layers'] - 1,)
         if cfg.default_hooks.checkpoint.save_best == 'delta_m':  # no baseline is of a backbone as shallow as this
             cfg.default_hooks.checkpoint.save_best = 'semseg/mIoU'
-    if 'drop_path_rate' in cfg.model.backbone:
-        cfg.model.backbone.drop_path_rate = 0.0  # or the one step leaves out whole blocks
+    if 'drop_path_rate' in backbone:
+        backbone.drop_path_rate = 0.0  # or the one step leaves out whole blocks
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = SIZE
+    cfg.input_size = SIZE
     neck = cfg.model.get('neck') or {}
     if 'feature_size' in neck:
-        neck.feature_size = (SIZE[0] // 4, SIZE[1] // 4)
+        stride = neck.get('feature_stride', 4)
+        neck.feature_size = (SIZE[0] // stride, SIZE[1] // stride)
     for name, length in (('train', 2), ('val', 3), ('test', 3)):
         loader = cfg[f'{name}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
@@ -80,9 +127,12 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     return cfg
 
 
-@pytest.mark.parametrize('path', by_size())
+@pytest.mark.parametrize('path', by_size(twins=False))
 def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path) -> None:
     cfg = shrink(load_config(ROOT / path), replicas, tmp_path)
+    if cfg.model.backbone.type == 'TimmBackbone':
+        ensure_torchvision()
+        pytest.importorskip('timm')
     runner = build_runner(cfg)
     before = {key: value.clone() for key, value in runner.model.state_dict().items()}
     runner.train()
@@ -96,6 +146,7 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     result = json.loads((tmp_path / 'result.json').read_text())
     assert set(result['protocols']) == set(runner.model.tasks)
     scores = result['val']['scores']
+    assert result['macs'] > 0
     for task in result['protocols']:
         finite = [v for k, v in scores.items() if k.startswith(f'{task}/') and v is not None and math.isfinite(v)]
         assert finite, f'{task} has no score in {scores}'
@@ -104,6 +155,49 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
         assert 'replica' in evaluator.other_data() and 'delta_m' not in scores
     assert list(tmp_path.glob('best_*.pth')), 'no best checkpoint'
     assert len(list((tmp_path / 'pictures' / 'iter_1').glob('*.png'))) == 3
+
+
+@pytest.mark.parametrize('path', [param.values[0] for param in by_size(twins=True)], ids=str)
+def test_twins_are_twins(path: Path) -> None:
+    """They differ in weights, or in that each task has a network of its own, and so need no training step each."""
+    twin = twin_of(path)
+    assert twin is not None
+    cfg, other = load_config(ROOT / path), load_config(ROOT / twin)
+    innermost_backbone(cfg).init_cfg = innermost_backbone(other).init_cfg = None
+    if SINGLE.match(path.name) and not SINGLE.match(twin.name):
+        assert (cfg.model.type, other.model.type) == ('STL', 'MultiTaskModel')
+        other.model.type = 'STL'
+    mine, its = cfg.to_dict(), other.to_dict()
+    for one in (mine, its):
+        one['default_hooks']['checkpoint']['save_best'] = None  # delta_m where there is a baseline
+        one.pop('backbone')  # what the model's was made of
+    assert mine == its
+
+
+def what_is_compared(cfg: Config) -> tuple:
+    """What two configs must have in common for one to be the reference of the other."""
+    weights = innermost_backbone(cfg).get('init_cfg') or {}
+    metrics = tuple((metric.task, metric.protocol) for metric in cfg.val_evaluator.metrics)
+    return backbone_of(cfg.model), weights.get('checkpoint'), cfg.val_dataloader.dataset.type, metrics
+
+
+@pytest.mark.slow
+def test_every_method_has_its_references() -> None:
+    """Whatever is trained has a single-task and a hard-sharing config of its backbone, weights, data and metrics."""
+    found: dict[str, set] = {'STL': set(), 'MTL': set(), 'method': set()}
+    names = {}
+    for path in CONFIGS:
+        cfg = load_config(ROOT / path)
+        neck = cfg.model.get('neck') or {}
+        shared = neck.get('type') == 'PyramidConcat' or neck.get('cross_attention') is False
+        kind = 'STL' if cfg.model.type == 'STL' else 'MTL' if shared else 'method'
+        key = what_is_compared(cfg)
+        if kind == 'method' and str(path) not in NO_REFERENCE:
+            names.setdefault(key, str(path))
+        found[kind].add(key)
+    for kind in ('STL', 'MTL'):
+        missing = [f'{name}: {key}' for key, name in names.items() if key not in found[kind]]
+        assert not missing, f'no {kind} config for {missing}'
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def train(config: str, seed: int, work_dir: Path, processes: int | None, options
 
     before = {number: signal.signal(number, forward) for number in handled}
     try:
-        child = start(command)
+        child = start(command, env={**os.environ, 'PYTHON': sys.executable})  # of tools/dist_train.sh
         code = child.wait()
     finally:
         for number, handler in before.items():

@@ -14,7 +14,8 @@ from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.apis.protocols import set_protocols
 from mtlbox.config import ConfigError, load_config
 from mtlbox.engine import build_runner
-from mtlbox.engine.checkpoint import load_weights, weights_of
+from mtlbox.engine.checkpoint import load_weights, trained_iter, weights_of
+from mtlbox.engine.dist import leaving_dist
 from mtlbox.engine.pretrained import load_from_anywhere
 from mtlbox.registry import METRICS
 
@@ -80,8 +81,11 @@ def main(argv: list[str] | None = None) -> None:
         model = getattr(runner.model, 'module', runner.model)
         load_weights(model, weights_of(checkpoint, ema=args.ema, source=args.checkpoint), args.checkpoint)
         runner._load_from, runner._has_loaded = args.checkpoint, True
-        scores = runner.test()
-        if args.out and runner.rank == 0:
+        runner.loaded_iter = trained_iter(checkpoint)
+        is_first = runner.rank == 0
+        with leaving_dist():
+            scores = runner.test()
+        if args.out and is_first:
             out = Path(args.out)
             out.parent.mkdir(parents=True, exist_ok=True)
             text = Path(runner.work_dir, 'result.json').read_text()

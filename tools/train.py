@@ -18,6 +18,7 @@ if __name__ == '__main__':  # before the imports that take seconds: SIGUSR1 wait
 from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.config import load_config
 from mtlbox.engine import build_runner
+from mtlbox.engine.dist import leaving_dist
 from mtlbox.engine.optim import AMP_DTYPES
 
 
@@ -75,7 +76,8 @@ def main(argv: list[str] | None = None) -> None:
             cfg.randomness['seed'] = args.seed
         if args.deterministic:
             cfg.randomness['deterministic'] = True
-        build_runner(cfg).train()
+        with leaving_dist():
+            build_runner(cfg).train()
 
 
 if __name__ == '__main__':

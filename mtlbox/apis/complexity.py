@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtlbox.compat import flop_formulas
@@ -250,14 +251,29 @@ class _Counter(TorchDispatchMode):
                 handle.remove()
 
 
+def logits(model: nn.Module, images: Tensor) -> Any:
+    """Run a multi-task model up to the logits of its heads; ``images`` is ``(B, 3, H, W)``."""
+    return model(images, mode='tensor')
+
+
+class _LinspaceOnCPU(TorchFunctionMode):
+    """Keeps one function's results on the CPU, where their values can be read."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if function is torch.linspace:
+            kwargs.setdefault('device', 'cpu')
+        return function(*args, **kwargs)
+
+
 def build_for_counting(config: dict[str, Any]) -> nn.Module:
     """Build the model of ``config`` on the device ``meta``, without memory for its weights.
 
-    A model that reads numbers back while it is built (mmpretrain's Swin its drop path rates) cannot be built there and
-    is built as it is.
+    A model that reads numbers back while it is built (other than from ``torch.linspace``, as most read their drop path
+    rates) cannot be built there and is built as it is.
     """
     try:
-        with torch.device('meta'):
+        with torch.device('meta'), _LinspaceOnCPU():
             return MODELS.build(config)
     except RuntimeError as error:
         if 'meta tensor' not in str(error):

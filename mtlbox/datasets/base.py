@@ -89,6 +89,8 @@ class MultiTaskDataset(BaseDataset):
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
+    ONE_SIZE: ClassVar[bool] = False
+    """Whether all pictures are of one size."""
 
     def __init__(
         self,
@@ -136,6 +138,17 @@ class MultiTaskDataset(BaseDataset):
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
 
+    def files_of(self, info: Mapping[str, Any]) -> list[str]:
+        """Return the files that a sample is read from, each once.
+
+        Args:
+            info: The sample, as for the loaders: ``img_path``, and ``label_files`` (``{label name: paths}``) where a
+                label is read from several files, else ``label_paths``.
+        """
+        several = info.get('label_files') or {name: [path] for name, path in (info.get('label_paths') or {}).items()}
+        files = [info.get('img_path'), *(path for paths in several.values() for path in paths)]
+        return list(dict.fromkeys(str(file) for file in files if file))
+
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Return a map whose size is not that of the sample's image at that size; the base refuses it.
 
@@ -171,7 +184,13 @@ class MultiTaskDataset(BaseDataset):
             'of': self.METAINFO.get('sizes', {}).get(self.split),
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
+            **({'setting': self.setting} if self.setting else {}),
         }
+
+    @property
+    def setting(self) -> str:
+        """What sets scores apart from other ones on the data set, where it can be had in many sizes; '' for nothing."""
+        return ''
 
     def refuse_missing(self, message: str) -> None:
         """Raise FileNotFoundError with the ``message``, which names the files, unless they may be missing."""
@@ -234,7 +253,7 @@ class MultiTaskDataset(BaseDataset):
                 task.check(label, f'{where}: {file}' if file else where)
                 if label.shape[:2] != image.shape[:2]:
                     label = self.fit_label(label, task, info, image.shape[:2])
-                if task.valid(task.pack(label)[None]).any():
+                if task.is_labelled(label):
                     gt[key] = label
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}

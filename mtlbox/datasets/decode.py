@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from mtlbox.datasets.image_file import read_image, read_map
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.normals import unit as unit_vectors
 
 _UNKNOWN = 0.5  # length below which a decoded normal stands for none
 
@@ -30,11 +32,10 @@ def require_floats(stored: Array, path: str, what: str) -> None:
 
 
 def unit(normals: Array) -> Array:
-    """Return vectors of unit length, and zero where they are too short to mean anything."""
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
-    return np.where(length >= _UNKNOWN, normals / np.maximum(length, _UNKNOWN), 0).astype(np.float32)
+    """Return vectors of unit length as float32, and zero where they are too short to mean anything."""
+    return unit_vectors(normals.astype(np.float32, copy=False), _UNKNOWN)
 
 
 def normals_of_picture(path: str) -> Array:
     """Return unit vectors of a picture that holds -1..1 as 0..255; grey is unknown."""
-    return unit(read_image(path).astype(np.float32) * np.float32(2 / 255) - 1)
+    return unit(cv2.addWeighted(picture := read_image(path), 2 / 255, picture, 0, -1, dtype=cv2.CV_32F))

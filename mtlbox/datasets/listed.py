@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from mmengine.logging import print_log
 
+from mtlbox.datasets.arrays import ARRAYS, read_array
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.messages import how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
+from mtlbox.datasets.verdict import look_once
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -90,14 +92,16 @@ class ListedDataset(MultiTaskDataset):
 
     Only the labels that the tasks read need to be on disk.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
-    written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
+    written by ``tools/data.py replica``. ``resampled`` counts the maps that were brought to the size of their picture.
+    A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
 
     Args:
         data_root: Folder of the data.
         split: One of ``METAINFO['sizes']``.
         tasks: The model's tasks by key, built or as configs.
         layout: Name of the layout, where the folder holds files of several; by default it is recognised.
-        check: Look at the head and the end of every file first, so that damage is found before training starts.
+        check: Look at the head and the end of every file first, so that damage is found before training starts; files
+            that have not changed since they were found good are not looked at again.
         base: As in :class:`~mtlbox.datasets.base.MultiTaskDataset`.
 
     Raises:
@@ -125,10 +129,10 @@ class ListedDataset(MultiTaskDataset):
         check: bool = True,
         **base: Any,
     ) -> None:
-        known = [one.name for one in self.LAYOUTS]
+        known = [one.name for one in self.layouts()]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
-        self.check, self._wanted, self._resampled = check, layout, False
+        self.check, self._wanted, self.resampled = check, layout, 0
         super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
 
     def load_data_list(self) -> list[dict]:
@@ -157,13 +161,17 @@ class ListedDataset(MultiTaskDataset):
         if missing:
             self.refuse_missing(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
         if self.check:
-            self._find_damaged(samples)
+            kinds = {key: _files_of(samples, key) for key in labels}
+            kinds['image'] = (sample['img_path'] for sample in samples)
+            key = (type(self).__name__, self.layout.name, self.split)
+            look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples))
         return samples
 
     def load_image(self, info: dict) -> Array:
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
-        return read_image(info['img_path'])
+        path = info['img_path']
+        return read_array(path) if path.endswith('.npy') else read_image(path)
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
@@ -173,8 +181,8 @@ class ListedDataset(MultiTaskDataset):
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
         if not self.layout.resample or task.key not in self.label_names:
             return super().fit_label(label, task, info, size)
-        if not self._resampled:
-            self._resampled = True
+        self.resampled += 1
+        if self.resampled == 1:
             print_log(
                 f'{info["label_paths"][self.label_names[task.key]]} is {label.shape[0]}x{label.shape[1]}, its picture '
                 f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
@@ -207,6 +215,13 @@ class ListedDataset(MultiTaskDataset):
         return names
 
     @classmethod
+    def layouts(cls) -> tuple[FileLayout, ...]:
+        """Return all layouts that are read: the archives, and the arrays that ``tools/data.py convert`` makes."""
+        maps = {label: MapFiles(read_array, (Source('.npy', (label,)),)) for label in cls.METAINFO['labels']}
+        title = 'made by tools/data.py convert'
+        return (*cls.LAYOUTS, FileLayout(name=ARRAYS, title=title, images=Source('.npy', ('image',)), maps=maps))
+
+    @classmethod
     def recognise(cls, root: Path, name: str | None = None) -> FileLayout:
         """Return the layout that ``root`` holds, by the suffixes of the files in its folders.
 
@@ -221,16 +236,16 @@ class ListedDataset(MultiTaskDataset):
         """
         found = {
             folder: _suffixes(root / folder)
-            for layout in cls.LAYOUTS
+            for layout in cls.layouts()
             for source in layout.sources()
             for folder in source.folders
         }
-        fitting = [layout for layout in cls.LAYOUTS if _fits(layout, found)]
+        fitting = [layout for layout in cls.layouts() if _fits(layout, found)]
         wanted = [layout for layout in fitting if name in (None, layout.name)]
         if len(wanted) == 1:
             return wanted[0]
         seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in found.items())
-        known = '\n'.join(f'  {layout}' for layout in cls.LAYOUTS)
+        known = '\n'.join(f'  {layout}' for layout in cls.layouts())
         state = 'fits none of the known layouts' if not fitting else 'fits several layouts'
         if name is not None:
             fits = ' and '.join(layout.name for layout in fitting) or 'none'
@@ -254,7 +269,7 @@ class ListedDataset(MultiTaskDataset):
         damaged = []
         for sample in samples:
             sizes = {}
-            for path in dict.fromkeys(_paths(sample)):
+            for path in self.files_of(sample):
                 try:
                     sizes[path] = probe(path)
                 except ValueError as error:
@@ -284,10 +299,9 @@ class ListedDataset(MultiTaskDataset):
         )
 
 
-def _paths(sample: Mapping[str, Any]) -> Iterator[str]:
-    yield sample['img_path']
-    for paths in sample['label_files'].values():
-        yield from paths
+def _files_of(samples: Iterable[dict], label: str) -> Iterator[str]:
+    for sample in samples:
+        yield from sample['label_files'][label]
 
 
 def _suffixes(folder: Path) -> set[str]:

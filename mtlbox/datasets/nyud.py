@@ -63,13 +63,13 @@ def _classes(path: str) -> Array:
     stored = _stored(path, 'segmentation')
     if stored.ndim != 2:
         raise ValueError(f'{path}: classes (H, W) are expected, but the shape is {stored.shape}.')
-    if stored.dtype.kind not in 'iuf' or not (np.rint(stored) == stored).all():
+    if stored.dtype.kind not in 'iuf' or (stored.dtype.kind == 'f' and not (np.rint(stored) == stored).all()):
         raise ValueError(f'{path}: classes must be whole numbers, but it holds others, of type {stored.dtype}.')
-    wrong = np.unique(stored[(stored < 0) | (stored > len(NYUD_40_CLASSES))])
-    if wrong.size:
+    if stored.min() < 0 or stored.max() > len(NYUD_40_CLASSES):
+        wrong = np.unique(stored[(stored < 0) | (stored > len(NYUD_40_CLASSES))])
         hint = ' Are classes counted from 0 here, as after reading?' if 255 in wrong else ''
         raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but 1..40 and 0 (no class) are expected.{hint}')
-    return np.where(stored == 0, 255, stored.astype(np.int16) - 1).astype(np.uint8)
+    return stored.astype(np.uint8) - np.uint8(1)  # 0 becomes 255
 
 
 def _depth(path: str) -> Array:
@@ -88,7 +88,7 @@ def _normals(path: str) -> Array:
     require_floats(stored, path, 'unit vectors')
     if stored.ndim != 3 or stored.shape[2] != 3:
         raise ValueError(f'{path}: vectors (H, W, 3) are expected, but the shape is {stored.shape}.')
-    largest = np.abs(stored).max()
+    largest = max(stored.max(), -stored.min())
     if not largest <= 1.02:  # NaN as well
         raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
     return unit(stored.astype(np.float32))
@@ -130,6 +130,7 @@ class NYUD(ListedDataset):
     """
 
     TITLE = 'NYUD'
+    ONE_SIZE = True
     LISTS = 'gt_sets/{split}.txt'
     LAYOUTS = (
         _layout(
@@ -170,5 +171,6 @@ class NYUD(ListedDataset):
     }
     ORIGIN = (
         'NYUDv2.tar.gz, which the README of brdav/atrc on GitHub offers (and those of InvPT and its successors), '
-        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch.'
+        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch. '
+        'tools/data.py download fetches nyud-c and nyud-a.'
     )

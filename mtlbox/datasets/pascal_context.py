@@ -194,5 +194,6 @@ class PASCALContext(ListedDataset):
     }
     ORIGIN = (
         'PASCAL_MT.tgz, which the READMEs of facebookresearch/astmt and SimonVandenhende/Multi-Task-Learning-PyTorch '
-        'on GitHub offer (PASCALContext.tar.gz of ATRC and InvPT is the same layout).'
+        'on GitHub offer (PASCALContext.tar.gz of ATRC and InvPT is the same layout). '
+        'tools/data.py download fetches the latter.'
     )

@@ -195,6 +195,11 @@ class RoomsDataset(MultiTaskDataset):
         self._rendered: dict[int, dict[str, NDArray]] = {}
         super().__init__(tasks=tasks, split=split, **base)
 
+    @property
+    def setting(self) -> str:
+        """How many scenes at which size: scores on others are scores on other data."""
+        return f'{len(self)} scenes at {self.size[0]}x{self.size[1]}'
+
     def load_data_list(self) -> list[dict]:
         """Return the numbers of the pictures."""
         return [{'sample_id': f'{self.split}_{index}', 'room': index} for index in range(self.length)]

@@ -115,6 +115,12 @@ def is_ours(checkpoint: Mapping[str, Any]) -> bool:
     return isinstance(checkpoint.get('meta'), Mapping) and 'mtlbox_version' in checkpoint['meta']
 
 
+def trained_iter(checkpoint: Mapping[str, Any]) -> int | None:
+    """Iterations after which a checkpoint was written; None where it does not say."""
+    meta = checkpoint.get('meta')
+    return meta.get('iter') if isinstance(meta, Mapping) else None
+
+
 def is_resumable(checkpoint: Mapping[str, Any]) -> bool:
     """Say whether it holds the state of a training beside the weights."""
     return all(isinstance(checkpoint.get(part), Mapping) for part in ('meta', 'message_hub', 'optimizer', 'state_dict'))

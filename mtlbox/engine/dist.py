@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
 from torch import distributed
+
+from mtlbox.engine.stop import Stopped
 
 TIMEOUT = 600.0
 """Seconds that a rank waits for the others in one collective operation before it takes them for dead."""
@@ -41,6 +45,26 @@ def init_dist(launcher: str, *, timeout: float = TIMEOUT) -> None:
     distributed.init_process_group(
         'nccl' if torch.cuda.is_available() else 'gloo', timeout=timedelta(seconds=float(timeout))
     )
+
+
+@contextmanager
+def leaving_dist() -> Iterator[None]:
+    """Run a block to whose end, or ``Stopped``, all ranks come together, and end the process group there.
+
+    Where a process is taken down with a group that lives, and another rank still talks to it, it may abort.
+    """
+    try:
+        yield
+    except Stopped:
+        _leave()
+        raise
+    _leave()
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
 
 
 def _export_slurm() -> None:

@@ -40,6 +40,7 @@ class Baseline:
         protocols: Protocol of each task.
         scores: Scores of each task by name, e.g. ``{'semseg': {'mIoU': 49.23}}``.
         source: Paper and table, or config, commit and seed.
+        setting: What sets the data apart, as in the ``data.setting`` of a ``result.json``; '' for nothing.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Baseline:
     protocols: dict[str, str]
     scores: dict[str, dict[str, float]]
     source: str
+    setting: str = ''
 
 
 @cache
@@ -64,6 +66,7 @@ def published_baselines() -> dict[str, Baseline]:
                 name=row.baseline,
                 backbone=row.backbone,
                 dataset=row.dataset,
+                setting=row.setting,
                 protocols=dict(row.protocols),
                 scores=scores,
                 source=f'{row.source}, row {row.method}: published, one network per task. {row.note}'.strip(),
@@ -76,22 +79,23 @@ def list_baselines() -> list[str]:
     return sorted(published_baselines().keys() | {path.stem for path in FOLDER.glob('*.json')})
 
 
-def find_baselines(dataset: str, backbone: str, protocols: Mapping[str, str]) -> list[Baseline]:
+def find_baselines(dataset: str, backbone: str, protocols: Mapping[str, str], setting: str = '') -> list[Baseline]:
     """The shipped baselines that a network can be compared with.
 
     Args:
         dataset: Data set of the network, by any of its names.
         backbone: Its backbone, by any of its names.
         protocols: Protocol of each of its tasks.
+        setting: What sets its data apart.
 
     Returns:
         Baselines of the same data set and backbone that have all these tasks under these protocols.
     """
-    wanted = canonical_dataset(dataset), canonical_backbone(backbone)
+    wanted = canonical_dataset(dataset), canonical_backbone(backbone), setting
     return [
         baseline
         for baseline in map(load_baseline, list_baselines())
-        if (canonical_dataset(baseline.dataset), canonical_backbone(baseline.backbone)) == wanted
+        if (canonical_dataset(baseline.dataset), canonical_backbone(baseline.backbone), baseline.setting) == wanted
         and protocols.items() <= baseline.protocols.items()
     ]
 
@@ -184,10 +188,12 @@ def write_baseline(
         'protocols': {task: result['protocols'][task] for task in scores},
         'scores': scores,
         'source': origin or str(result_json),
+        **({'setting': data['setting']} if data.get('setting') else {}),
     }
     baseline = _checked(content, str(result_json))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(asdict(baseline), indent=2) + '\n', encoding='utf-8')
+    stored = {key: value for key, value in asdict(baseline).items() if value}
+    Path(path).write_text(json.dumps(stored, indent=2) + '\n', encoding='utf-8')
     return baseline
 
 
@@ -201,6 +207,8 @@ def _checked(content: Any, where: str) -> Baseline:
             raise ValueError(f'{where}: unknown key {key!r}.{did_you_mean(str(key), keys)}')
     for key in keys:
         kind = dict if key in ('protocols', 'scores') else str
+        if key == 'setting' and content.get(key, '') == '':
+            continue
         if not isinstance(content.get(key), kind) or not content[key]:
             raise ValueError(f'{where}: key {key!r} must be a non-empty {kind.__name__}, got {content.get(key)!r}')
     if set(content['scores']) != set(content['protocols']):

@@ -289,11 +289,12 @@ class MTLEvaluator(Evaluator):
             _log("delta_m will not be computed: baseline='auto' needs to know the data set and the backbone")
             return
         protocols = {metric.task: metric.protocol for metric in self._main_metrics()}
-        found = find_baselines(dataset, self._backbone, protocols)
+        found = find_baselines(dataset, self._backbone, protocols, self._setting())
         if len(found) == 1:
             self.baseline = found[0]
             return
-        what = f'of {canonical_dataset(dataset)}, {self._backbone} and the protocols {protocols}'
+        where = ', '.join(filter(None, (canonical_dataset(dataset), self._setting())))
+        what = f'of {where}, {self._backbone} and the protocols {protocols}'
         if found:
             names = ', '.join(repr(baseline.name) for baseline in found)
             _log(f'delta_m will not be computed: there are several baselines {what}; name one: {names}')
@@ -316,7 +317,15 @@ class MTLEvaluator(Evaluator):
         dataset = (self.dataset_meta or {}).get('dataset')
         if dataset and canonical_dataset(self.baseline.dataset) != canonical_dataset(dataset):
             found.append(f'is of the data set {self.baseline.dataset}, but {canonical_dataset(dataset)} is scored')
+        elif dataset and self.baseline.setting != self._setting():
+            found.append(
+                f'is of {self.baseline.setting or "the whole data set"}, but {self._setting() or "that"} is scored'
+            )
         return found
+
+    def _setting(self) -> str:
+        """What sets the data that are scored apart; '' for nothing."""
+        return ((self.dataset_meta or {}).get('origin') or {}).get('setting', '')
 
     def _check_comparable(self) -> None:
         """Refuse a baseline that cannot be compared with, or say that it is compared with all the same."""

@@ -13,6 +13,7 @@ _SHARED = (
     'model',
     'backbone',
     'parameters',
+    'macs',
     'data',
     'protocols',
     'primary',
@@ -60,9 +61,11 @@ def combine_seeds(results: Mapping[int, str | Path]) -> dict[str, Any]:
         known = all(value is not None for value in values)
         means[name] = statistics.fmean(values) if known else None
         deviations[name] = statistics.stdev(values) if known and len(values) > 1 else None
+    iterations = {content.get('iter') for content in contents.values()}
     commits = list(dict.fromkeys(content.get('commit') for content in contents.values()))
     return {
         **{key: head[key] for key in _SHARED if key in head},
+        'iter': iterations.pop() if len(iterations) == 1 else None,
         'commit': commits[0] if len(commits) == 1 else commits,
         'seeds': list(contents),
         'scores': means,

@@ -86,8 +86,8 @@ def backbone_of(model: Mapping[str, Any]) -> str | None:
         backbone = backbone['backbone']
     if not isinstance(backbone, Mapping) or not isinstance(backbone.get('type'), str):
         return None
-    kind, arch = backbone['type'].rpartition('.')[2], backbone.get('arch')
-    return canonical_backbone(f'{kind}-{arch}' if isinstance(arch, str) else kind)
+    kind, arch = backbone['type'].rpartition('.')[2], backbone.get('arch', backbone.get('depth'))
+    return canonical_backbone(f'{kind}-{arch}' if isinstance(arch, (str, int)) else kind)
 
 
 def _lookup(name: str, words: Mapping[str, str]) -> str:

@@ -76,6 +76,7 @@ class Row:
         params: Parameters in millions.
         params_counted: Whether they were counted by us, not printed.
         macs: Multiply-accumulates for one image, in 1e9.
+        macs_counted: Whether they were counted by us, not printed.
         baseline: Its name as a single-task baseline, '' if it is none.
         note: What a reader must know of the row.
         source_notes: What a reader must know of all rows of its sources, each led by the source.
@@ -98,6 +99,7 @@ class Row:
     params: float | None = None
     params_counted: bool = False
     macs: float | None = None
+    macs_counted: bool = False
     baseline: str = ''
     note: str = ''
     source_notes: tuple[str, ...] = ()

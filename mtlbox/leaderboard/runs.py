@@ -50,8 +50,8 @@ def _results_below(folder: Path) -> Iterable[Path]:
 def read_run(path: str | Path) -> Row:
     """Read a result file.
 
-    The row has one score a task, the first that published tables have. Scores of a replica or of a part of the data are
-    set apart by the row's ``setting``.
+    The row has one score a task, the first that published tables have. Scores of a replica, of a part of the data, or
+    of generated data of another size are set apart by the row's ``setting``.
 
     Raises:
         ValueError: The file is not the result of a run, or does not say what was scored; the message names it.
@@ -77,9 +77,11 @@ def read_run(path: str | Path) -> Row:
     what = 'seeds' if len(seeds) > 1 else 'seed'
     commits = result.get('commit') or 'unknown'
     origin = f'ours, commit {commits if isinstance(commits, str) else " and ".join(map(str, commits))}'
+    if result.get('iter'):
+        origin += f', {result["iter"]} iterations'
     if result.get('predictions'):
         origin = f'predictions in {result["predictions"]}, scored by us'
-    parameters = result.get('parameters')
+    parameters, macs = result.get('parameters'), result.get('macs')
     return Row(
         dataset=dataset,
         setting=setting,
@@ -91,6 +93,8 @@ def read_run(path: str | Path) -> Row:
         protocols={task: result['protocols'][task] for task in dict.fromkeys(s.partition('/')[0] for s in kept)},
         params=parameters / 1e6 if parameters else None,
         params_counted=bool(parameters),
+        macs=macs / 1e9 if macs else None,
+        macs_counted=bool(macs),
         note=_note(result.get('baseline')),
         ours=True,
         std=_scores(result.get('std') or {}, path),
@@ -111,7 +115,7 @@ def _data(data: Any, name: str, path: Path) -> tuple[str, str]:
     samples, whole = data.get('samples'), data.get('of')
     if whole is not None and samples != whole:
         return dataset, f'A part of the split {data.get("split")}: {samples} of {whole} samples'
-    return dataset, ''
+    return dataset, data.get('setting') or ''
 
 
 def _scores(scores: Mapping[str, Any], path: Path) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mtlbox.evaluation.delta_m import Baseline, load_baseline, published_baselines
+from mtlbox.evaluation.delta_m import Baseline, list_baselines, load_baseline
 from mtlbox.evaluation.functional.delta_m import delta_m
 from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset, known_datasets, known_scores
 from mtlbox.leaderboard.rows import UNSTATED, Number, Row, paper_of
@@ -117,8 +117,8 @@ def build_tables(
         backbone: Only this backbone.
         sort: Column to sort by: a score such as 'depth/rmse', 'delta_m', 'params', 'macs' or 'method'. Rows without a
             value come last. By default the order of the sources, runs of ours behind them.
-        baseline: Baseline that delta_m is recomputed against where it fits; the published single-task row of the same
-            data set, backbone and protocols if not given.
+        baseline: Baseline that delta_m is recomputed against where it fits; the shipped one of the same data
+            set, backbone and protocols if not given.
         studies: Whether ablations are shown.
 
     Returns:
@@ -201,16 +201,16 @@ def _table(rows: Sequence[Row], sort: str | None, named: Baseline | None) -> Tab
 
 
 def _baseline_of(head: Row, backbone: str, named: Baseline | None) -> Baseline | None:
-    """The baseline of a section: the named one if it fits, else the published one, else None."""
+    """The baseline of a section: the named one if it fits, else the shipped one, else None."""
     wanted = {task: head.protocols[task] for task in _tasks(head.columns)}
-    if head.setting or not head.columns or UNSTATED in (backbone, *wanted.values()):
+    if not head.columns or UNSTATED in (backbone, *wanted.values()):
         return None
-    for baseline in ([named] if named else []) + list(published_baselines().values()):
-        of = (canonical_dataset(baseline.dataset), canonical_backbone(baseline.backbone))
+    for baseline in ([named] if named else []) + list(map(load_baseline, list_baselines())):
+        of = (canonical_dataset(baseline.dataset), baseline.setting, canonical_backbone(baseline.backbone))
         scores = {f'{task}/{name}' for task, values in baseline.scores.items() for name in values}
         has_all = all(baseline.protocols.get(task) == protocol for task, protocol in wanted.items())
         is_whole = baseline is named or set(baseline.protocols) == set(wanted)
-        if of == (head.dataset, backbone) and has_all and is_whole and set(head.columns) <= scores:
+        if of == (head.dataset, head.setting, backbone) and has_all and is_whole and set(head.columns) <= scores:
             return baseline
     return None
 
@@ -242,6 +242,7 @@ def _joined(one: Row, other: Row) -> Row:
         params=other.params if one.params is None else one.params,
         params_counted=other.params_counted if one.params is None else one.params_counted,
         macs=other.macs if one.macs is None else one.macs,
+        macs_counted=other.macs_counted if one.macs is None else one.macs_counted,
         baseline=one.baseline or other.baseline,
         note=' '.join(dict.fromkeys(filter(None, (one.note, other.note)))),
         source_notes=tuple(dict.fromkeys((*one.source_notes, *other.source_notes))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
@@ -18,7 +19,7 @@ from mtlbox.leaderboard.tables import SIZES, Line, Section, Table, sources_of
 LEGEND = (
     'The best value of a backbone is **bold**, the second best *italic*. delta_m is recomputed from the scores as they '
     'are printed, against the single-task row that is named beside the table; beside it what the source prints. Params '
-    'are in millions, † counted by us and not printed; MACs in 1e9, for one image. Rows of different protocols are '
+    'are in millions, MACs in 1e9 for one image, † counted by us and not printed. Rows of different protocols are '
     'never in one table; "unstated" is a protocol that the paper does not say, whose rows are compared within that '
     'paper only.'
 )
@@ -42,7 +43,7 @@ def shown(line: Line, column: str) -> str:
     if column == 'delta_m':
         return f'{value:+.2f}'
     if column in SIZES:
-        counted = '†' if column == 'params' and line.row.params_counted else ''
+        counted = '†' if getattr(line.row, f'{column}_counted') else ''
         return (value.text if isinstance(value, Number) else f'{value:.4g}') + counted
     if isinstance(value, Number):
         return value.text
@@ -83,8 +84,15 @@ def to_markdown(tables: Sequence[Table], *, level: int = 2) -> str:
             parts.append(f'**{_backbone(section)}**' + _spaced(reference(section, table)))
             parts.append(_markdown_section(section, table, list(sources)))
         listed = zip(_LETTERS, sources.items())
-        parts.append('\n'.join(f'- [{letter}] {source}.{_spaced(note)}' for letter, (source, note) in listed))
+        parts.append(
+            '\n'.join(f'- [{letter}] {_plain(source)}.{_spaced(_plain(note))}' for letter, (source, note) in listed)
+        )
     return '\n\n'.join(parts) + '\n'
+
+
+def _plain(text: str) -> str:
+    """``text`` with what Markdown would take for marks or HTML escaped; names of runs are the user's."""
+    return re.sub(r'([\\`*<\[\]])', r'\\\1', text)
 
 
 def _backbone(section: Section) -> str:
@@ -112,17 +120,18 @@ def _markdown_section(section: Section, table: Table, sources: list[str]) -> str
             if note not in notes:
                 notes.append(note)
             numbers.append(f'({notes.index(note) + 1})')
-        name = ' '.join([f'**{line.row.name}**' if line.row.ours else line.row.name, *numbers])
+        name = _plain(line.row.name)
+        name = ' '.join([f'**{name}**' if line.row.ours else name, *numbers])
         cells = [name, *(shown(line, size) for size in table.sizes)]
         cells += [_emphasised(line, column) for column in table.columns]
         if gain:
             printed = '' if line.row.delta_m is None else f'{line.row.delta_m:+.2f}'
             recomputed = '' if line.delta_m is None else _emphasised(line, 'delta_m')
             cells += [recomputed, printed]
-        named = [f'{paper_of(s)} [{_LETTERS[sources.index(s)]}]' for s in line.row.source.split('; ')]
+        named = [f'{_plain(paper_of(s))} [{_LETTERS[sources.index(s)]}]' for s in line.row.source.split('; ')]
         rows.append([*cells, '; '.join(named)])
     text = markdown_table(head, rows, left=(0, len(head) - 1)).rstrip('\n')
-    return text + ''.join(f'\n\n({number}) {note}' for number, note in enumerate(notes, 1))
+    return text + ''.join(f'\n\n({number}) {_plain(note)}' for number, note in enumerate(notes, 1))
 
 
 def _emphasised(line: Line, column: str) -> str:

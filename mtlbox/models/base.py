@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
 from mtlbox.registry import MODELS, WEIGHTINGS
@@ -50,6 +50,17 @@ class BaseMultiTaskModel(BaseModel):
             self.weighting: nn.Module = weighting
         else:
             self.weighting = WEIGHTINGS.build({'type': 'FixedWeighting', 'tasks': built, **(weighting or {})})
+
+    def init_weights(self) -> None:
+        """Initialise every module that has an ``init_cfg`` or an ``init_weights`` of mmengine's kind.
+
+        mmengine goes from a module to its children and stops at torch's containers, behind which a pretrained
+        backbone of a single-task network would be left as it was drawn.
+        """
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, BaseModule) and not module.is_init:
+                module.init_weights()
 
     def forward(
         self, inputs: Tensor, data_samples: list[MTLDataSample] | None = None, mode: str = 'tensor'

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import logging
 import threading
 from urllib.error import URLError
 
@@ -12,6 +13,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import nn
 
+from mtlbox.engine import pretrained
 from mtlbox.engine.checkpoint import CheckpointError
 from mtlbox.engine.download import local_copy
 from mtlbox.engine.pretrained import PretrainedInit, guard_mmengine
@@ -79,6 +81,25 @@ class TestLocalCopy:
         with pytest.raises(CheckpointError, match=r's3://bucket/a\.pth: weights come from a local file or from'):
             local_copy('s3://bucket/a.pth')
 
+    def test_what_a_package_ships(self, tmp_path, monkeypatch):
+        for name, files in {
+            'ships_one': ['a/w.pth'],
+            'ships_two': ['w.pth', 'v.safetensors'],
+            'ships_none': [],
+        }.items():
+            (tmp_path / name / 'a').mkdir(parents=True)
+            (tmp_path / name / '__init__.py').write_text("raise RuntimeError('it is imported')")
+            for file in files:
+                (tmp_path / name / file).write_bytes(b'weights')
+        monkeypatch.syspath_prepend(tmp_path)
+        assert local_copy('pip://ships_one') == tmp_path / 'ships_one' / 'a' / 'w.pth'
+        with pytest.raises(CheckpointError, match=r'one file of weights is expected; it has v\.safetensors, w\.pth'):
+            local_copy('pip://ships_two')
+        with pytest.raises(CheckpointError, match='it has none'):
+            local_copy('pip://ships_none')
+        with pytest.raises(CheckpointError, match='not installed: pip install no_such_package'):
+            local_copy('pip://no_such_package')
+
     def test_a_path_is_itself(self, tmp_path):
         assert local_copy(tmp_path / 'a.pth') == tmp_path / 'a.pth'
 
@@ -114,6 +135,37 @@ class TestPretrained:
         assert not second.conv1.weight.equal(first.conv1.weight)
         second.init_weights()
         assert all(value.equal(first.state_dict()[key]) for key, value in second.state_dict().items())
+
+    def test_says_what_does_not_fit(self, tmp_path):
+        state = self.state()
+        given = {'backbone.weight': state['backbone.weight'], 'head.weight': torch.zeros(3, 4)}
+        classifier = {f'fc.{i}.weight': torch.zeros(1) for i in range(12)}
+        torch.save({**given, **classifier}, tmp_path / 'net.pth')
+        said = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pretrained, 'print_log', lambda message, level, **_: said.append((level, message)))
+            net = Net()
+            before = net.head.weight.clone()
+            PretrainedInit(str(tmp_path / 'net.pth'))(net)
+            PretrainedInit(str(tmp_path / 'net.pth'))(nn.ModuleDict({'fc': nn.ModuleList([nn.PReLU(1)])}))
+        assert net.backbone.weight.equal(state['backbone.weight']) and net.head.weight.equal(before)
+        first, second = said
+        assert first == (
+            logging.WARNING,
+            f'Net got 1 of its 4 tensors from {tmp_path}/net.pth; missing in it: backbone.bias, head.bias; of another '
+            'shape: head.weight (3, 4), here (2, 4); left over: fc.*.weight (12).',
+        )
+        assert second[0] == logging.INFO and 'got 1 of its 1 tensors' in second[1]
+
+    def test_a_module_may_rename_them(self, tmp_path):
+        class Renaming(Net):
+            def convert_weights(self, weights):
+                return {name.replace('old.', 'head.'): value for name, value in weights.items()}
+
+        torch.save({'old.weight': torch.ones(2, 4), 'old.bias': torch.ones(2)}, tmp_path / 'net.pth')
+        net = Renaming()
+        PretrainedInit(str(tmp_path / 'net.pth'))(net)
+        assert net.head.weight.eq(1).all() and net.head.bias.eq(1).all()
 
     def test_nothing_fits(self, tmp_path):
         torch.save({'state_dict': self.state()}, tmp_path / 'net.pth')

@@ -160,6 +160,15 @@ def test_what_makes_no_baseline(tmp_path, result, change, message):
         write_baseline(tmp_path / 'b.json', result, name='b', backbone='x', dataset='y')
 
 
+def test_a_baseline_is_of_data_of_one_size(tmp_path, result):
+    content = json.loads(result.read_text())
+    data = {'dataset': 'RoomsDataset', 'split': 'val', 'samples': 8, 'of': None, 'setting': '8 scenes at 48x64'}
+    result.write_text(json.dumps(content | {'data': data}))
+    path = tmp_path / 'rooms.json'
+    assert write_baseline(path, result, name='rooms', backbone='HRNet18').setting == '8 scenes at 48x64'
+    assert load_baseline(str(path)).setting == '8 scenes at 48x64'
+
+
 def test_a_replica_makes_no_baseline(tmp_path, result):
     content = json.loads(result.read_text())
     result.write_text(json.dumps(content | {'data': {'dataset': 'NYUv2', 'replica': True}}))

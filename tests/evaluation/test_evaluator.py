@@ -2,6 +2,7 @@ import json
 import logging
 import math
 import re
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import EVALUATOR
 
-from mtlbox.evaluation import DepthMetric, MTLEvaluator, NormalsMetric, SegMetric
+from mtlbox.evaluation import DepthMetric, MTLEvaluator, NormalsMetric, SegMetric, load_baseline
 
 PAPER = 'nyuv2-13_hrnet18-small-v2_ctal-paper'
 PRIMARY = {'depth': 'relErr'}
@@ -90,6 +91,22 @@ def test_a_published_baseline_is_compared_with_scores_of_its_data_only(messages,
     assert ('delta_m' in evaluator.evaluate(1)) is (reason is None)
     assert len(messages) == (2 if reason else 0)
     assert all(re.search(reason, message) for message in messages)
+
+
+def test_refuses_a_baseline_of_data_of_another_size(tmp_path):
+    path = tmp_path / 'rooms.json'
+    content = asdict(load_baseline(PAPER)) | {'dataset': 'RoomsDataset', 'setting': '8 scenes at 48x64'}
+    path.write_text(json.dumps(content))
+    evaluator = MTLEvaluator(metrics=configs(), baseline=str(path), primary=PRIMARY)
+    origin = {'samples': 8, 'of': None, 'replica': False, 'setting': '8 scenes at 48x64'}
+    evaluator.dataset_meta = {'tasks': TASKS, 'dataset': 'RoomsDataset', 'origin': origin}
+    assert 'delta_m' in evaluator.score_names()
+    with pytest.raises(ValueError, match='is of 8 scenes at 48x64, but 8 scenes at 72x96 is scored'):
+        evaluator.dataset_meta = {
+            'tasks': TASKS,
+            'dataset': 'RoomsDataset',
+            'origin': origin | {'setting': '8 scenes at 72x96'},
+        }
 
 
 def test_built_as_the_runner_builds_it():

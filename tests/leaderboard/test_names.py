@@ -34,4 +34,5 @@ def test_backbone_of_a_config() -> None:
     plain = {'type': 'mmpretrain.SwinTransformerV2', 'arch': 'small'}
     assert backbone_of({'backbone': {'type': 'Adapters', 'backbone': plain}}) == 'SwinV2-S'
     assert backbone_of({'backbone': {'type': 'Mine', 'arch': {'depth': 3}}}) == 'Mine'
+    assert backbone_of({'backbone': {'type': 'mmpretrain.ResNet', 'depth': 50}}) == 'ResNet-50'
     assert backbone_of({'type': 'Constant'}) is None

@@ -17,7 +17,9 @@ def test_a_run_is_a_row_of_the_scores_that_tables_have(write_result: Write) -> N
     assert row.ours and row.setting == '' and row.params == pytest.approx(4.086457)
     assert row.columns == ('semseg/mIoU', 'depth/rmse', 'normals/mErr')
     assert row.scores == {'semseg/mIoU': 52.0, 'depth/rmse': 0.6, 'depth/relErr': 0.15, 'normals/mErr': 22.5}
-    assert row.source == 'ours, commit abc123, seed 0'
+    assert row.source == 'ours, commit abc123, seed 0' and row.macs is None
+    row = read_run(write_result('other', macs=9_500_000_000, iter=1400) / 'result.json')
+    assert (row.macs, row.macs_counted) == (9.5, True) and row.source == 'ours, commit abc123, 1400 iterations, seed 0'
 
 
 def test_the_run_says_which_score_stands_for_a_task(write_result: Write) -> None:
@@ -40,6 +42,7 @@ def test_seeds(write_result: Write) -> None:
         (DATA | {'replica': True}, REPLICA),
         (DATA | {'samples': 3}, 'A part of the split val: 3 of 654 samples'),
         (DATA | {'of': None}, ''),
+        (DATA | {'of': None, 'setting': '200 scenes at 48x64'}, '200 scenes at 48x64'),
         ('ABSENT', NOT_RECORDED),
     ],
 )

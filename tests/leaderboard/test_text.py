@@ -56,6 +56,11 @@ def test_seeds_are_shown_with_their_deviation(write_result: Write) -> None:
     assert cells[-1] == 'ours [b]' and '- [b] ours, commit abc123, seeds 0, 1.' in text
 
 
+def test_names_of_runs_are_text_and_no_marks(write_result: Write) -> None:
+    row = read_run(write_result(config='<b>mine*[x](y) | z_1.py') / 'result.json')
+    assert r'**\<b>mine\*\[x\](y) \| z_1**' in to_markdown(build_tables([row]))
+
+
 def test_a_run_without_a_baseline_says_how_to_make_one(write_result: Write) -> None:
     run = read_run(write_result(backbone='Swin-T') / 'result.json')
     text = to_markdown(build_tables([run]))

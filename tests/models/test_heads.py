@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mtlbox.models.heads import HighResolutionHead, NarrowingHead
+from mtlbox.models.heads import DeepLabHead, HighResolutionHead, NarrowingHead
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import build_tasks
 
@@ -74,3 +74,22 @@ def test_a_nan_names_its_image(key: str) -> None:
     assert len(head.predict_by_feat(logits[:1], samples[:1])) == 1
     with pytest.raises(ValueError, match=f'{key} of image bad: the prediction has NaN'):
         head.predict_by_feat(logits, samples)
+
+
+def test_deeplab_reads_one_map_at_several_rates() -> None:
+    """Against the written-out layers; a branch of rate r sees pixels r apart, and the mean sees all."""
+    torch.manual_seed(0)
+    head = DeepLabHead(task=TASKS['semseg'], losses=[], in_channels=6, channels=4, rates=(2, 3)).eval()
+    x = torch.randn(2, 6, 9, 7)
+
+    def layer(module: torch.nn.Module, x: Tensor, rate: int = 1) -> Tensor:
+        weight = module.conv.weight
+        return F.relu(module.bn(F.conv2d(x, weight, padding=rate * (weight.shape[-1] // 2), dilation=rate)))
+
+    with torch.no_grad():
+        aspp = head.aspp
+        parts = [layer(branch, x, rate) for branch, rate in zip(aspp.branches, (1, 2, 3), strict=True)]
+        parts.append(layer(aspp.mean, F.adaptive_avg_pool2d(x, 1)).expand(-1, -1, 9, 7))
+        expected = head.predictor(layer(head.conv, layer(aspp.project, torch.cat(parts, dim=1))))
+        torch.testing.assert_close(head(x), expected, rtol=1e-4, atol=1e-5)
+        assert head(x).shape == (2, 5, 9, 7)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.model import BaseModule
 from torch import nn
 
 from mtlbox.models import STL, MultiTaskModel
@@ -35,6 +36,18 @@ class ModelTestBackbone(nn.Module):
         fine = self.stem(x).tanh()
         features = fine, self.stage(fine).tanh()
         return {key: features[0] * (i + 1) for i, key in enumerate(self.per_task)} if self.per_task else features
+
+
+@BACKBONES.register_module()
+class ModelTestPretrained(BaseModule):
+    """One map at 1/2, with an initialisation."""
+
+    def __init__(self, *, init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
+        self.stem = nn.Conv2d(3, 12, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        return self.stem(x)
 
 
 @HEADS.register_module()
@@ -430,3 +443,32 @@ class TestSTL:
     def test_is_registered(self, stl):
         assert isinstance(stl, STL) and isinstance(stl.networks['depth'], MultiTaskModel)
         assert set(run(stl, 'predict', make_batch(), training=False)[0].pred.keys()) == set(TASKS)
+
+
+@pytest.mark.parametrize('model', [STL, MultiTaskModel])
+def test_every_backbone_gets_its_pretrained_weights(model, tmp_path):
+    source = ModelTestPretrained()
+    torch.save(source.state_dict(), tmp_path / 'weights.pth')
+    init_cfg = {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'weights.pth')}
+    built = model(
+        tasks=TASKS,
+        backbone={'type': 'ModelTestPretrained', 'init_cfg': init_cfg},
+        heads={'type': 'ModelTestHead'},
+        losses=LOSSES,
+    )
+    built.init_weights()
+    backbones = [module for module in built.modules() if isinstance(module, ModelTestPretrained)]
+    assert len(backbones) == (3 if model is STL else 1)
+    for backbone in backbones:
+        torch.testing.assert_close(backbone.stem.weight, source.stem.weight)
+
+
+def test_parts_in_containers_are_initialised():
+    built = STL(
+        tasks=TASKS,
+        backbone={'type': 'ModelTestPretrained', 'init_cfg': {'type': 'Constant', 'layer': 'Conv2d', 'val': 0.5}},
+        heads={'type': 'ModelTestHead'},
+        losses=LOSSES,
+    )
+    built.init_weights()
+    assert all((network.backbone.stem.weight == 0.5).all() for network in built.networks.values())

@@ -161,6 +161,7 @@ def test_delta_m_needs_the_backbone(
         protocols={'depth': 'pixel-pooled'},
         scores={'depth': {'relErr': 0.5}},
         source='s',
+        setting='3 scenes at 32x64',
     )
     monkeypatch.setattr('mtlbox.evaluation.delta_m.list_baselines', lambda: ['b'])
     monkeypatch.setattr('mtlbox.evaluation.delta_m.load_baseline', lambda name: baseline)

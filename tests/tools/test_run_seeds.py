@@ -169,7 +169,7 @@ def test_two_seeds_are_a_row_of_the_leaderboard(tmp_path: Path) -> None:
     assert run(tool, tmp_path / 'runs', '--seeds', '0', '1', '--cfg-options', *SMALL) == 0
     runs = [json.loads((tmp_path / 'runs' / f'seed_{seed}' / 'result.json').read_text()) for seed in (0, 1)]
     row = read_run(tmp_path / 'runs' / 'result.json')
-    assert (row.runs, row.backbone, row.dataset, row.setting) == (2, 'HRNet-W18-small-v2', 'rooms', '')
+    assert (row.runs, row.backbone, row.dataset, row.setting) == (2, 'HRNet-W18-small-v2', 'rooms', '2 scenes at 32x64')
     assert runs[0]['seed'] == 0 and runs[1]['seed'] == 1
     first, second = (result['scores']['depth/rmse'] for result in runs)
     assert first != second

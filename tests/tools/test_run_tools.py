@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,8 @@ def test_train_writes_what_a_run_needs(run: Path) -> None:
     assert data['samples'] > 0
     assert result['scores']['depth/rmse'] > 0
     assert result['backbone'] == 'HRNet-W18-small-v2' and result['parameters'] == 4086457
+    assert result['macs'] == 142422432 and result['iter'] == result['val']['iter'] > 0
+    assert re.fullmatch(r'\d+ scenes at \d+x\d+', data['setting'])
     assert result['baseline'] is None
     log = next(run.glob('*/*.log')).read_text()
     for word in ('eta:', 'lr:', 'memory_mb:', 'semseg/loss_ce:', 'depth/loss_l1:', 'normals/loss_cosine:'):
@@ -134,8 +137,9 @@ def test_test_reproduces_the_validation(run: Path, tmp_path: Path) -> None:
     arguments = [CONFIG, str(run / 'epoch_1.pth'), '--work-dir', str(tmp_path / 'test'), '--out', str(out)]
     tool('test').main([*arguments, '--show-dir', str(tmp_path / 'shown'), '--cfg-options', *SMALL])
     trained = json.loads((run / 'result.json').read_text())['val']['scores']
-    tested = json.loads(out.read_text())['test']['scores']
-    assert tested == pytest.approx(trained, rel=1e-5)
+    result = json.loads(out.read_text())
+    assert result['test']['scores'] == pytest.approx(trained, rel=1e-5)
+    assert result['iter'] == json.loads((run / 'result.json').read_text())['iter']
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
-from mtlbox.apis.complexity import count_complexity
+from mtlbox.apis.complexity import count_complexity, logits
 from mtlbox.config import load_config
 from mtlbox.registry import MODELS
 
@@ -34,11 +32,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE', help="settings that replace the config's"
     )
     return parser.parse_args(argv)
-
-
-def logits(model: nn.Module, images: Tensor) -> Any:
-    """Run a multi-task model up to the logits of its heads; ``images`` is ``(B, 3, H, W)``."""
-    return model(images, mode='tensor')
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import math
 import platform
 import subprocess
@@ -17,10 +18,12 @@ import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mtlbox.config import config_hash
 from mtlbox.engine.checkpoint import replace_file
+from mtlbox.engine.rng import keep_rng
 from mtlbox.evaluation import MTLEvaluator
 from mtlbox.registry import HOOKS
 from mtlbox.version import __version__
@@ -32,16 +35,19 @@ class ResultHook(Hook):
 
     It holds the scores with their protocols, what they were measured on (``data``: data set, split, number of samples,
     whether it is a replica), the epoch and iteration, the config's name and hash, the commit, the seed, the device and
-    the versions; the backbone, the number of parameters, and the baseline of delta_m with the reasons why it is not
-    comparable where that was forced. ``best`` is the validation with the best value of what the checkpoint hook keeps
-    (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the last one's. A score that
-    could not be computed is null.
+    the versions; the backbone, the number of parameters, the MACs of one image of the config's ``input_size``, and the
+    baseline of delta_m with the reasons why it is not comparable where that was forced. ``best`` is the validation with
+    the best value of what the checkpoint hook keeps (``save_best``). ``scores`` are the run's: the test's, else the
+    best validation's, else the last one's; ``iter`` is how many iterations the network was trained for then. A score
+    that could not be computed is null.
     """
 
     priority = 'LOW'
 
     def __init__(self) -> None:
         self._result: dict[str, Any] = {}
+        self._macs: int | None = None
+        self._counted = False
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the validations so far in the checkpoint."""
@@ -66,7 +72,11 @@ class ResultHook(Hook):
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Record a test."""
-        self._result['test'] = {'checkpoint': runner._load_from, 'scores': _numbers(metrics or {})}
+        self._result['test'] = {
+            'checkpoint': runner._load_from,
+            'iter': runner.iter or runner.loaded_iter,
+            'scores': _numbers(metrics or {}),
+        }
         self._write(runner, runner.test_loop.evaluator)
 
     def _watched(self, runner: Runner) -> tuple[str | None, int]:
@@ -80,6 +90,8 @@ class ResultHook(Hook):
     def _write(self, runner: Runner, evaluator: Any) -> None:
         described = evaluator.description() if isinstance(evaluator, MTLEvaluator) else {'protocols': {}}
         model = runner.cfg.get('model')
+        if not self._counted:
+            self._macs, self._counted = _macs(runner), True
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
         text = json.dumps(
             {
@@ -91,8 +103,10 @@ class ResultHook(Hook):
                 'world_size': runner.world_size,
                 'versions': _versions(),
                 'parameters': getattr(runner, 'num_parameters', None),
+                'macs': self._macs,
                 'model': model.get('type') if isinstance(model, Mapping) else None,
                 **described,
+                'iter': chosen.get('iter'),
                 'scores': chosen['scores'],
                 **self._result,
             },
@@ -103,6 +117,22 @@ class ResultHook(Hook):
 
 def _numbers(scores: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: float(value) if math.isfinite(float(value)) else None for key, value in scores.items()}
+
+
+def _macs(runner: Runner) -> int | None:
+    """MACs of one image of the config's ``input_size``, counted on a second, memoryless model; None where it fails."""
+    from mtlbox.apis.complexity import build_for_counting, count_complexity, logits  # which imports the engine
+
+    model, size = runner.cfg.get('model'), runner.cfg.get('input_size')
+    if not isinstance(model, Mapping) or size is None:
+        return None
+    try:
+        with keep_rng():  # a model that cannot be built without memory draws weights
+            images = torch.empty(1, 3, *size, device='meta')
+            return count_complexity(build_for_counting(dict(model)), images, forward=logits).macs
+    except Exception as error:  # a model may do what cannot be counted, and the scores are what matters
+        print_log(f'The MACs could not be counted: {error}', logger='current', level=logging.WARNING)
+        return None
 
 
 def _device() -> str:

@@ -1,5 +1,6 @@
 """Building blocks that several methods share."""
 
+from mtlbox.models.layers.aspp import ASPP
 from mtlbox.models.layers.blocks import BasicBlock, Bottleneck, bottlenecks, conv_norm_relu
 from mtlbox.models.layers.cross_task_affinity import CrossTaskAffinity
 from mtlbox.models.layers.message_passing import MessagePassing
@@ -8,6 +9,7 @@ from mtlbox.models.layers.tokens import to_map, to_tokens
 from mtlbox.models.layers.window_attention import WindowAttention, WindowBlock, WindowStack
 
 __all__ = [
+    'ASPP',
     'BasicBlock',
     'Bottleneck',
     'CrossTaskAffinity',

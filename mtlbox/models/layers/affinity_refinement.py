@@ -18,7 +18,9 @@ def affinity_refinement(
     in_channels: int,
     channels: int,
     feature_size: Sequence[int],
-    affinity_stride: int,
+    feature_stride: int = 4,
+    affinity_stride: int | None = None,
+    reduce_norm: bool = False,
     kernel_size: int,
     gamma: float,
     fusion: str,
@@ -34,22 +36,31 @@ def affinity_refinement(
         tasks: Task keys.
         in_channels: Channels of each task's features.
         channels: Channels that the affinity compares, and of the result.
-        feature_size: (H, W) of the features, which are at 1/4 of the input.
-        affinity_stride: The affinity's scale is 1 / affinity_stride of the input, at least 4.
+        feature_size: (H, W) of the features.
+        feature_stride: Their scale is 1 / feature_stride of the input.
+        affinity_stride: The affinity's scale is 1 / affinity_stride of the input, at least ``feature_stride``; that
+            where not given.
+        reduce_norm: Whether norm and ReLU follow the reduction.
         kernel_size: As of :class:`CrossTaskAffinity`, like the next four.
         gamma: See there.
         fusion: See there.
         impl: See there.
         on_size_mismatch: See there.
-        norm_cfg: Norm layer of the post-processing.
+        norm_cfg: Norm layer.
 
     Raises:
         ValueError: If an argument is out of its range.
     """
-    if affinity_stride < 4:
-        raise ValueError(f"affinity_stride: expected 4 (the features' own scale) or more, got {affinity_stride}")
-    height, width = (max(1, int(size) * 4 // affinity_stride) for size in feature_size)
-    reduce = nn.ModuleDict({task: nn.Conv2d(in_channels, channels, 1) for task in tasks})
+    stride = feature_stride if affinity_stride is None else affinity_stride
+    if stride < feature_stride:
+        raise ValueError(
+            f"affinity_stride: expected {feature_stride} (the features' own scale) or more, got {affinity_stride}"
+        )
+    height, width = (max(1, int(size) * feature_stride // stride) for size in feature_size)
+    convs = {task: nn.Conv2d(in_channels, channels, 1) for task in tasks}
+    reduce = nn.ModuleDict(
+        {task: conv_norm_relu(conv, norm_cfg) if reduce_norm else conv for task, conv in convs.items()}
+    )
     affinity = CrossTaskAffinity(
         tasks=tasks,
         channels=channels,
@@ -70,6 +81,7 @@ def refine(
     affinity: CrossTaskAffinity,
     post: nn.ModuleDict,
     feature_size: tuple[int, int],
+    feature_stride: int = 4,
     with_cp: bool = False,
 ) -> dict[str, Tensor]:
     """Return each task's features after the exchange, ``(B, channels, 2 H, 2 W)``.
@@ -80,6 +92,7 @@ def refine(
         affinity: The exchange; features are resampled to its size and back where that is not (H, W).
         post: Post-processing of each task, to twice the resolution.
         feature_size: The (H, W) that the network was built for.
+        feature_stride: By what the image's (H, W) are larger.
         with_cp: Recompute the activations of the post-processing in the backward pass instead of keeping them.
 
     Raises:
@@ -89,10 +102,11 @@ def refine(
     if tuple(size) != feature_size:
         height, width = size
         raise ValueError(
-            f'the network was built for feature_size={feature_size}, images of {feature_size[0] * 4}x'
-            f'{feature_size[1] * 4}, but was given features of {height}x{width}: it has one weight per position. Feed '
-            f'images of its size, or build it for this one: --cfg-options model.neck.feature_size={height},{width}, '
-            'with model.neck.on_size_mismatch=interpolate for a checkpoint of another size'
+            f'the network was built for feature_size={feature_size}, images of '
+            f'{feature_size[0] * feature_stride}x{feature_size[1] * feature_stride}, but was given features of '
+            f'{height}x{width}: it has one weight per position. Feed images of its size, or build it for this one: '
+            f'--cfg-options model.neck.feature_size={height},{width}, with model.neck.on_size_mismatch=interpolate for '
+            'a checkpoint of another size'
         )
     reduced = {task: resize(reduce[task](x), affinity.size) for task, x in features.items()}
     refined = {task: resize(x, size) for task, x in affinity(reduced).items()}

@@ -37,17 +37,21 @@ class CTAL(InitialPredictionNeck):
     Args:
         tasks: The model's tasks by key; given by the model.
         in_channels: Channels of the backbone's maps, finest first.
-        feature_size: (H, W) of the finest map, i.e. the input size divided by 4. The grouped convolution has a
-            filter per position, so the network is tied to it.
-        affinity_stride: The affinity runs at 1/affinity_stride of the input, 4 or more; features are resampled
-            bilinearly before and after it unless it is 4.
+        feature_size: (H, W) of the finest map: the input size divided by ``feature_stride``. The grouped convolution
+            has a filter per position, so the network is tied to it.
+        feature_stride: Scale of the finest map: 4 for CNNs; 32 for the paper's transformers, whose last map alone is
+            read.
+        affinity_stride: The affinity runs at 1/affinity_stride of the input; features are resampled bilinearly before
+            and after it where that is not their own scale. Their own where not given.
         channels: Channels C of the features that the affinity compares.
         initial_channels: Channels of the initial task features.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
+        fuse: Whether the backbone's maps are mixed before them, as of ``InitialPredictionNeck``.
         gamma: Share of the diffused features in the refined ones.
         kernel_size: Size f of the grouped convolution's kernel.
         fusion: Whether the tasks share the grouped convolution (``'shared'``) or have one each (``'per_task'``).
         impl: How the affinity is computed: ``'dense'``, ``'factored'``, or ``'auto'`` for the cheaper.
+        reduce_norm: Whether norm and ReLU follow the reduction to ``channels``, as in the code of the transformer half.
         on_size_mismatch: What to do with a checkpoint of another feature size: ``'error'`` or ``'interpolate'``.
         with_cp: Recompute the activations of initial heads and post-processing in the backward pass instead of keeping
             them.
@@ -61,14 +65,17 @@ class CTAL(InitialPredictionNeck):
         tasks: Mapping[str, Task],
         in_channels: Sequence[int],
         feature_size: Sequence[int],
-        affinity_stride: int = 4,
+        feature_stride: int = 4,
+        affinity_stride: int | None = None,
         channels: int = 128,
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        fuse: bool = True,
         gamma: float = 0.05,
         kernel_size: int = 3,
         fusion: Literal['shared', 'per_task'] = 'shared',
         impl: Literal['auto', 'dense', 'factored'] = 'auto',
+        reduce_norm: bool = False,
         on_size_mismatch: Literal['error', 'interpolate'] = 'error',
         with_cp: bool = False,
         norm_cfg: dict | None = None,
@@ -79,6 +86,7 @@ class CTAL(InitialPredictionNeck):
             in_channels=in_channels,
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
+            fuse=fuse,
             with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
@@ -88,7 +96,9 @@ class CTAL(InitialPredictionNeck):
             in_channels=initial_channels,
             channels=channels,
             feature_size=feature_size,
+            feature_stride=feature_stride,
             affinity_stride=affinity_stride,
+            reduce_norm=reduce_norm,
             kernel_size=kernel_size,
             gamma=gamma,
             fusion=fusion,
@@ -97,10 +107,11 @@ class CTAL(InitialPredictionNeck):
             norm_cfg=norm_cfg,
         )
         self.feature_size = (int(feature_size[0]), int(feature_size[1]))
+        self.feature_stride = feature_stride
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
-        """Four maps to one ``(B, channels, H/2, W/2)`` per task, and the initial predictions at 1/4."""
-        initial, auxiliaries = self.initial(features)  # (B, initial_channels, H/4, W/4)
+        """Maps, finest first, to one ``(B, channels, 2 H, 2 W)`` per task, and the initial predictions."""
+        initial, auxiliaries = self.initial(features)  # (B, initial_channels, H, W)
         return NeckOutput(
             features=refine(
                 initial,
@@ -108,6 +119,7 @@ class CTAL(InitialPredictionNeck):
                 affinity=self.affinity,
                 post=self.post,
                 feature_size=self.feature_size,
+                feature_stride=self.feature_stride,
                 with_cp=self.with_cp,
             ),
             auxiliaries=auxiliaries,

@@ -21,6 +21,8 @@ class InitialPredictionNeck(TaskNeck):
         in_channels: Channels of the backbone's maps, finest first.
         initial_channels: Channels of the initial task features.
         initial_mid_channels: Channels inside the initial heads' two bottlenecks.
+        fuse: Whether a 1x1 convolution with norm and ReLU mixes the pyramid before them. The transformer half of CTAL,
+            which reads one map, is without.
         with_cp: Recompute the activations of the initial heads in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
@@ -33,6 +35,7 @@ class InitialPredictionNeck(TaskNeck):
         in_channels: Sequence[int],
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        fuse: bool = True,
         with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
@@ -40,7 +43,7 @@ class InitialPredictionNeck(TaskNeck):
         super().__init__(tasks=tasks, init_cfg=init_cfg)
         self.with_cp = with_cp
         fused = sum(in_channels)
-        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg)
+        self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg) if fuse else nn.Identity()
         self.initial_blocks = nn.ModuleDict(
             {
                 key: bottlenecks(
@@ -58,12 +61,12 @@ class InitialPredictionNeck(TaskNeck):
         )
 
     def initial(self, features: Sequence[Tensor]) -> tuple[dict[str, Tensor], list[Auxiliary]]:
-        """Return each task's features ``(B, initial_channels, H/4, W/4)`` and the predictions made of them.
+        """Return each task's features, ``(B, initial_channels, H, W)`` of the finest map, and the predictions of them.
 
         Args:
             features: The backbone's maps ``(B, C_i, H_i, W_i)``, finest first.
         """
-        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H/4, W/4)
+        shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H, W)
         initial = {
             key: recompute(blocks, blocks, shared, enabled=self.with_cp) for key, blocks in self.initial_blocks.items()
         }

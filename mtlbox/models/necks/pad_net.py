@@ -30,6 +30,7 @@ class PADNet(InitialPredictionNeck):
         in_channels: Channels of the backbone's maps, finest first.
         initial_channels: Channels of the initial task features, and of what the heads read.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
+        fuse: Whether the backbone's maps are mixed before them, as of ``InitialPredictionNeck``.
         with_cp: Recompute the activations of initial heads and messages in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
@@ -42,6 +43,7 @@ class PADNet(InitialPredictionNeck):
         in_channels: Sequence[int],
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        fuse: bool = True,
         with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
@@ -51,6 +53,7 @@ class PADNet(InitialPredictionNeck):
             in_channels=in_channels,
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
+            fuse=fuse,
             with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
@@ -58,6 +61,6 @@ class PADNet(InitialPredictionNeck):
         self.distillation = MessagePassing(tasks=tuple(tasks), channels=initial_channels, with_cp=with_cp)
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
-        """Four maps to one ``(B, initial_channels, H/4, W/4)`` per task, and the initial predictions at 1/4."""
+        """Maps, finest first, to one ``(B, initial_channels, H, W)`` per task, and the initial predictions."""
         initial, auxiliaries = self.initial(features)
         return NeckOutput(features=self.distillation(initial), auxiliaries=auxiliaries)

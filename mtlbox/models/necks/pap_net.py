@@ -43,6 +43,7 @@ class PAPNet(InitialPredictionNeck):
         channels: Channels of the features that the affinities compare, and of what the heads read.
         initial_channels: Channels of the initial task features.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
+        fuse: Whether the backbone's maps are mixed before them, as of ``InitialPredictionNeck``.
         beta: Share of the diffused features in each step, from 0 to 1.
         iterations: Steps of the diffusion, at least 1.
         normalise_over: What the features' L2 norm is taken over: ``'positions'`` or ``'channels'``.
@@ -64,6 +65,7 @@ class PAPNet(InitialPredictionNeck):
         channels: int = 128,
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
+        fuse: bool = True,
         beta: float = 0.05,
         iterations: int = 2,
         normalise_over: str = 'positions',
@@ -78,6 +80,7 @@ class PAPNet(InitialPredictionNeck):
             in_channels=in_channels,
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
+            fuse=fuse,
             with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
@@ -95,7 +98,7 @@ class PAPNet(InitialPredictionNeck):
         self.mix = nn.Parameter(torch.zeros(len(tasks), len(tasks)))  # a row per target, before the softmax
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
-        """Four maps to one ``(B, channels, H/4, W/4)`` per task, and the initial predictions at 1/4."""
+        """Maps, finest first, to one ``(B, channels, H, W)`` per task, and the initial predictions."""
         initial, auxiliaries = self.initial(features)
         maps = [self.reduce[key](initial[key]) for key in self.tasks]  # (B, C, h, w)
         flat = [x.flatten(2).transpose(1, 2) for x in maps]  # (B, P, C)

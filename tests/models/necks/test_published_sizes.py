@@ -203,3 +203,40 @@ def test_mtformer_on_pascal(config: str, options: dict, millions: float, giga_ma
     if giga_macs is not None:
         assert ours.macs_without_attention / 1e9 == pytest.approx(giga_macs, rel=0.04)
     assert round(count(config, **options, **{'neck.legacy_patch_embed': False}).params / 1e6, 3) == clean
+
+
+OF_ONE_MAP = [
+    ('stl/stl_swinv2-s_nyuv2-13.py', 166.8),
+    ('mtl/mtl_swinv2-s_nyuv2-13.py', 68.8),
+    ('pad_net/pad_net_swinv2-s_nyuv2-13.py', 65.6),
+    ('pap_net/pap_net_swinv2-s_nyuv2-13.py', 55.8),
+    ('ctal/ctal_swinv2-s_nyuv2-13.py', 56.9),  # printed 57.0
+    ('mtl/mtl_swinv2-s_pascal.py', 82.1),  # in the paper's column of FLOPs, as the next three
+    ('pad_net/pad_net_swinv2-s_pascal.py', 88.5),
+    ('pap_net/pap_net_swinv2-s_pascal.py', 60.4),
+    ('ctal/ctal_swinv2-s_pascal.py', 62.2),
+]
+
+
+@pytest.mark.parametrize(('config', 'millions'), OF_ONE_MAP)
+def test_transformers_of_ctal(config: str, millions: float) -> None:
+    assert round(count(config).params / 1e6, 1) == millions
+
+
+CNNS_OF_MTFORMER = [
+    ('stl_resnet50_nyud', 79.27, 384.35),
+    ('mtl_resnet50_nyud', 55.77, 267.10),
+    ('stl_resnet50_pascal', 118.91, 491.93),
+    ('mtl_resnet50_pascal', 71.89, 291.83),
+]
+
+
+@pytest.mark.parametrize(('config', 'millions', 'giga_macs'), CNNS_OF_MTFORMER)
+def test_cnns_of_mtformer(config: str, millions: float, giga_macs: float) -> None:
+    ours = count(f'mtformer/mtformer-{config}.py')
+    assert ours.params / 1e6 == pytest.approx(millions, abs=0.01)
+    assert ours.macs / 1e9 == pytest.approx(giga_macs, rel=0.005)
+
+
+def test_tif_on_vit() -> None:
+    assert count('tif/tif_vit-b_nyud.py').params / 1e6 == pytest.approx(124, rel=0.01)

