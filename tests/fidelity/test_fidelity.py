@@ -31,7 +31,7 @@ ROWS, ABSENT = read_fidelity(TOOL.ROWS)
 
 
 def by_size() -> list[Any]:
-    slow = ('stl_swin', 'swin-l')
+    slow = ('stl_swin', 'stl_resnet50', 'swin-l', 'vit-b')
     return [
         pytest.param(
             row,
