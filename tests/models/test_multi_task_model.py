@@ -155,7 +155,7 @@ class TestModes:
         assert set(model(torch.zeros(1, 3, 8, 8))) == set(TASKS)
 
     def test_unknown_mode(self):
-        with pytest.raises(ValueError, match="mode must be 'loss', 'predict' or 'tensor', but is 'train'"):
+        with pytest.raises(ValueError, match="mode must be 'loss', 'step', 'predict' or 'tensor', but is 'train'"):
             build()(torch.zeros(1, 3, 8, 8), mode='train')
 
     @pytest.mark.parametrize('mode', ['loss', 'predict'])
