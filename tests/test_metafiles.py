@@ -19,9 +19,7 @@ from mtlbox.leaderboard import Row, load_rows
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
-TABLE = re.compile(
-    r'Table \d+|table of Cityscapes|results on [\w-]+|ablation of the backbone|few-shot [a-z ]+'
-)
+TABLE = re.compile(r'Table \d+|table of Cityscapes|results on [\w-]+|ablation of the backbone|few-shot [a-z ]+')
 HEADER_SCORE = re.compile(r'\b(mIoU|rmse|relErr|mErr|odsF|maxF|delta_m) ([+-]?[\d.]*\d)')
 
 

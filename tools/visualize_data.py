@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for index in range(count):
                 path = args.out / f'{"_".join(filter(None, (args.split, name)))}_{index}.png'
                 write_png(path, draw_sample(dataset, index))
-            print(f'{count} pictures of {dataset!r} in {args.out}')
+            print(f'{count} pictures of {", ".join(filter(None, (name, repr(dataset))))} in {args.out}')
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f'error: {error}')
 
