@@ -74,7 +74,7 @@ def test_two_ranks_equal_one_process_with_the_doubled_batch(outcomes: Outcomes, 
     assert len(moved) > 50
     for mine, other in zip(first['steps'], second['steps']):
         assert mine == other, 'the log of one rank is not that of all'
-    assert len(first['steps']) == len(expected['steps']) == (12 if name == 'joint' else 6)
+    assert len(first['steps']) == len(expected['steps']) == 6
     for mine, one in zip(first['steps'], expected['steps']):
         assert mine == pytest.approx(one, rel=1e-5, abs=1e-5)
     assert_equal_weights(first['state'], expected['state'], atol=1e-4)
@@ -118,7 +118,7 @@ def test_ranks_draw_one_data_set_a_step_and_move_its_branches_alone(outcomes: Ou
     assert first['scores'] == second['scores']
     assert {key.split('/')[0] for key in first['scores']} == {'scenes', 'people'}
     alone = outcomes.alone('joint')
-    assert alone['scores'] == pytest.approx(first['scores'], rel=1e-4, nan_ok=True)
+    assert alone['scores'] == pytest.approx(first['scores'], rel=1e-3, abs=1e-3, nan_ok=True)
     for outcome in (*outcomes.of('joint_first_step'), outcomes.alone('joint_first_step')):
         branches = {key.split('.')[1] for key in outcome['moved'] if key.startswith(('heads.', 'weighting.'))}
         assert branches == {'semseg', 'depth', 'normals', 'log_variance'}
