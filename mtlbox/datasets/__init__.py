@@ -3,6 +3,8 @@
 from mtlbox.datasets import transforms
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.cityscapes_mtan import CityscapesMTAN
+from mtlbox.datasets.images import ImageFolder
+from mtlbox.datasets.joint import JointBatchSampler, JointDataset, UnmixedBatchSampler
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.mtan import MTANDataset
 from mtlbox.datasets.nyud import NYUD
@@ -15,12 +17,16 @@ __all__ = [
     'NYUD',
     'CityscapesMTAN',
     'DefaultSampler',
+    'ImageFolder',
     'InfiniteSampler',
+    'JointBatchSampler',
+    'JointDataset',
     'ListedDataset',
     'MTANDataset',
     'MultiTaskDataset',
     'NYUv2',
     'PASCALContext',
     'RoomsDataset',
+    'UnmixedBatchSampler',
     'transforms',
 ]

@@ -17,6 +17,7 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from mtlbox.datasets.messages import REPLICA_MARKER
+from mtlbox.datasets.partial import PartialLabels
 from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import TASKS, TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
@@ -55,7 +56,7 @@ class MultiTaskDataset(BaseDataset):
 
     ``metainfo['origin']`` says what is scored: ``dataset``, ``split``, ``samples``, ``of`` how many in the published
     split (None where there is none), whether it is a ``replica``, i.e. rendered rooms in the place of photographs, and
-    the ``layout``, where a data set has several.
+    the ``layout``, where a data set has several, and, where labels were withheld, which are ``labelled``.
 
     A data set of yours overrides ``METAINFO``, :meth:`load_data_list`, :meth:`load_image` and :meth:`load_label`.
     Each sample passes the pipeline as a dict with
@@ -70,8 +71,8 @@ class MultiTaskDataset(BaseDataset):
     Args:
         tasks: The model's tasks by key, built or as configs.
         labels: Which labels are read. None: each task reads the label of its own name, if there is one. A sequence:
-            only these. A dict from task key to label name: for keys that differ from the label's name
-            (``{'semseg_nyu': 'semseg'}``).
+            only these, none if it is empty. A dict from task key to label name: for keys that differ from the
+            label's name (``{'semseg_nyu': 'semseg'}``).
         data_root: Folder of the data.
         split: Part of the data, e.g. ``'train'``; one of ``METAINFO['sizes']`` where these are given.
         pipeline: Transforms, built or as configs.
@@ -79,10 +80,17 @@ class MultiTaskDataset(BaseDataset):
         test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
         allow_missing: Let a file that is not there be an error when it is read, not when the samples are listed.
+        labelled_only: Which samples keep the label of a task, by its key: the path of a list of their names
+            (``sample_id``), ``dict(count=40, seed=0)`` or ``dict(fraction=0.01, seed=0)``; see
+            :class:`~mtlbox.datasets.partial.PartialLabels`.
+        labels_per_image: ``dict(least=1, most=1, seed=0)``: how many of its labels each sample keeps.
+        drop_unlabelled: Leave out the samples that keep no label at all.
 
     Raises:
+        FileNotFoundError: There is no list of ``labelled_only``.
         ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of
-            classes or another unit than its label, no task has a label, or there is no sample.
+            classes or another unit than its label, no task has a label, there is no sample, or which labels to keep is
+            not said rightly.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
@@ -104,6 +112,9 @@ class MultiTaskDataset(BaseDataset):
         test_mode: bool = False,
         serialize_data: bool = True,
         allow_missing: bool = False,
+        labelled_only: Mapping[str, str | Mapping[str, Any]] | None = None,
+        labels_per_image: Mapping[str, int] | None = None,
+        drop_unlabelled: bool = False,
     ) -> None:
         splits = self.METAINFO.get('sizes', {})
         if splits and split not in splits:
@@ -111,6 +122,14 @@ class MultiTaskDataset(BaseDataset):
         self.tasks = build_tasks(tasks)
         self.split, self.allow_missing = split, allow_missing
         self.label_names = self.match_labels(self.tasks, labels)
+        self.drop_unlabelled = drop_unlabelled
+        self.partial = PartialLabels(
+            owner=type(self).__name__,
+            root=str(data_root),
+            label_names=self.label_names,
+            labelled_only=labelled_only,
+            labels_per_image=labels_per_image,
+        )
         super().__init__(
             data_root=data_root,
             data_prefix={},
@@ -185,7 +204,23 @@ class MultiTaskDataset(BaseDataset):
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
             **({'setting': self.setting} if self.setting else {}),
+            **({'labelled': self.partial.description()} if self.partial else {}),
         }
+
+    def filter_data(self) -> list[dict]:
+        """Note in each sample which labels are withheld, and leave out samples without any, as the arguments say."""
+        samples = self.data_list
+        if not self.partial and not self.drop_unlabelled:
+            return samples
+        names = [str(info.setdefault('sample_id', str(index))) for index, info in enumerate(samples)]
+        self.partial.settle(names)
+        for message in self.partial.messages():
+            print_log(message, logger='current')
+        for name, info in zip(names, samples):
+            info['withheld'] = self.partial.withheld(name)
+        if self.drop_unlabelled and not self.derived(self.tasks):
+            return [info for name, info in zip(names, samples) if self.partial.has_label(name)]
+        return samples
 
     @property
     def setting(self) -> str:
@@ -242,6 +277,8 @@ class MultiTaskDataset(BaseDataset):
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
         gt = {}
         for key, task in self.tasks.items():
+            if key in info.get('withheld', ()):
+                continue
             name = self.label_names.get(key)
             file = files.get(name) if name else None
             with _naming(where, file):
@@ -305,7 +342,7 @@ class MultiTaskDataset(BaseDataset):
 
         Raises:
             ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
-                than its label, or no task has a label.
+                than its label, or ``labels`` is not given and no task has a label.
             TypeError: ``labels`` is a string.
         """
         offered = tuple(cls.METAINFO['labels'])
@@ -340,7 +377,7 @@ class MultiTaskDataset(BaseDataset):
                     f'The label {name!r} of {cls.__name__} has the unit {unit!r}, which the task {key!r} '
                     f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}{advice}.'
                 )
-        if not matched and not cls.derived(tasks):
+        if not matched and labels is None and not cls.derived(tasks):
             raise ValueError(
                 f'{cls.__name__} has labels for {", ".join(offered) or "nothing"}, '
                 f'but the tasks are {", ".join(tasks)}. Where a key differs from the label it reads, say so: '

@@ -90,7 +90,7 @@ class FileLayout:
 class ListedDataset(MultiTaskDataset):
     """The base of data sets with lists of names and one or more layouts.
 
-    Only the labels that the tasks read need to be on disk.
+    Only the labels that the tasks read need to be on disk, and of those that are withheld none.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. ``resampled`` counts the maps that were brought to the size of their picture.
     A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
@@ -138,6 +138,7 @@ class ListedDataset(MultiTaskDataset):
     def load_data_list(self) -> list[dict]:
         """Return the samples in the order of the list, after all files were looked at."""
         names = self.read_names()
+        self.partial.settle(names)
         self.layout = self.recognise(Path(self.data_root), self._wanted)
         self._metainfo['layout'] = self.layout.name
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
@@ -148,7 +149,9 @@ class ListedDataset(MultiTaskDataset):
         for name in names:
             image = self._find(name, self.layout.images, folders, missing)
             maps = {
-                key: [self._find(name, s, folders, missing) for s in files.sources] for key, files in labels.items()
+                key: [self._find(name, s, folders, missing) for s in files.sources]
+                for key, files in labels.items()
+                if self.partial.reads(name, key)
             }
             samples.append(
                 {

@@ -92,7 +92,7 @@ IMAGE = Modality('image', (3,), decode_image)
 class MTANDataset(MultiTaskDataset):
     """The base of data sets in MTAN's layout.
 
-    Only the labels that the tasks read need to be on disk.
+    Only the labels that the tasks read need to be on disk, and of those that are withheld none.
     Where the folder of a split has a ``names.json`` (``{index: name}``, as ``tools/data.py convert`` writes it), a
     sample's ``sample_id`` is ``{index}_{name}``, else its index. ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
@@ -136,16 +136,18 @@ class MTANDataset(MultiTaskDataset):
         indices = sorted(set().union(*files.values()))
         if not indices:
             raise ValueError(f'{folder / IMAGE.folder} holds no file named {{index}}.npy.\n{self._help()}')
-        self._find_missing(folder, indices, files)
+        given = _read_names(folder / 'names.json')
+        names = {index: f'{index}_{given[str(index)]}' if str(index) in given else str(index) for index in indices}
+        self.partial.settle(list(names.values()))
+        self._find_missing(folder, names, files)
         if self.check:
             kinds = {modality.folder: [found[i] for i in indices if i in found] for modality, found in files.items()}
             key = (type(self).__name__, self.LAYOUT, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(indices, files))
         self.report_origin(self.TITLE, len(indices))
-        names = _read_names(folder / 'names.json')
         return [
             {
-                'sample_id': f'{index}_{names[str(index)]}' if str(index) in names else str(index),
+                'sample_id': names[index],
                 'img_path': self._path(IMAGE, index),
                 'label_paths': {name: self._path(self.MAPS[name], index) for name in self._label_set()},
             }
@@ -179,12 +181,13 @@ class MTANDataset(MultiTaskDataset):
         paths = (path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal())
         return {int(path.stem): str(path) for path in paths}
 
-    def _find_missing(self, folder: Path, indices: list[int], files: dict[Modality, dict[int, str]]) -> None:
+    def _find_missing(self, folder: Path, names: Mapping[int, str], files: dict[Modality, dict[int, str]]) -> None:
+        labels = {self.MAPS[label]: label for label in self._label_set()}
         missing = [
             str(folder / modality.folder / f'{index}.npy')
             for modality, found in files.items()
-            for index in indices
-            if index not in found
+            for index, name in names.items()
+            if index not in found and (modality not in labels or self.partial.reads(name, labels[modality]))
         ]
         if missing:
             present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())

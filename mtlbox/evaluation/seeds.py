@@ -18,10 +18,11 @@ _SHARED = (
     'protocols',
     'primary',
     'baseline',
+    'trained_on',
     'versions',
     'world_size',
 )
-_MUST_AGREE = ('config', 'backbone', 'data', 'protocols')
+_MUST_AGREE = ('config', 'backbone', 'data', 'trained_on', 'protocols')
 
 
 def combine_seeds(results: Mapping[int, str | Path]) -> dict[str, Any]:

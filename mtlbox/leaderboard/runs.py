@@ -50,8 +50,8 @@ def _results_below(folder: Path) -> Iterable[Path]:
 def read_run(path: str | Path) -> Row:
     """Read a result file.
 
-    The row has one score a task, the first that published tables have. Scores of a replica, of a part of the data, or
-    of generated data of another size are set apart by the row's ``setting``.
+    The row has one score a task, the first that published tables have. Scores of a replica, of a part of the data, of
+    generated data of another size, and of a training with few labels, are set apart by the row's ``setting``.
 
     Raises:
         ValueError: The file is not the result of a run, or does not say what was scored; the message names it.
@@ -67,6 +67,7 @@ def read_run(path: str | Path) -> Row:
     config = result.get('config')
     name = result.get('name') or (Path(config).stem if config else path.resolve().parent.name)
     dataset, setting = _data(result.get('data'), name, path)
+    setting = '; '.join(filter(None, (setting, _few_labels(result.get('trained_on')))))
     scores = _scores(result['scores'], path)
     kept = [score for score in known_scores() if score in scores and score.partition('/')[0] in result['protocols']]
     if not kept:
@@ -116,6 +117,15 @@ def _data(data: Any, name: str, path: Path) -> tuple[str, str]:
     if whole is not None and samples != whole:
         return dataset, f'A part of the split {data.get("split")}: {samples} of {whole} samples'
     return dataset, data.get('setting') or ''
+
+
+def _few_labels(data: Any) -> str:
+    """What was withheld of the labels that were trained on; '' where nothing was."""
+    kept = data.get('labelled') if isinstance(data, Mapping) else None
+    if not isinstance(kept, Mapping) or not kept:
+        return ''
+    each = (f'{task} on {one["samples"]} of {one["of"]} samples' for task, one in kept.items())
+    return f'Trained with labels of {", ".join(each)}'
 
 
 def _scores(scores: Mapping[str, Any], path: Path) -> dict[str, float]:

@@ -145,3 +145,23 @@ def test_visualize_data_without_data(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         load_tool('visualize_data').main([str(config)])
     assert 'replica nyuv2-13' in str(caught.value.code)
+
+
+def test_visualize_several_data_sets_with_few_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / 'few.py'
+    config.write_text(
+        f"_base_ = '{Path(__file__).parents[2]}/configs/mtl/mtl_hrnet18_rooms_joint.py'\n"
+        'few = dict(length=3, labels_per_image=dict(least=1, most=1))\n'
+        'train_dataloader = dict(dataset=dict(datasets=dict(people=few)))\n'
+    )
+    load_tool('visualize_data').main([str(config), '--num', '2', '--out', str(tmp_path / 'out')])
+    names = [f'train_{name}_{index}.png' for name in ('people', 'scenes') for index in range(2)]
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == names
+    labelled = []
+    for name in names:
+        picture = cv2.imread(str(tmp_path / 'out' / name))
+        corners = [picture[24:64, left : left + 40] for left in range(164, 980, 164)]
+        labelled.append(sum(not (corner == 128).all() for corner in corners))
+    assert labelled == [1, 1, 3, 3], 'all other maps say unlabelled'
+    said = capsys.readouterr().out
+    assert '2 pictures of scenes, RoomsDataset' in said and '2 pictures of people, RoomsDataset' in said
