@@ -88,7 +88,8 @@ class MultiTaskDataset(BaseDataset):
     METAINFO: ClassVar[dict] = {'labels': ()}
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
-    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
+    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
+    is not published."""
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class MultiTaskDataset(BaseDataset):
         self._metainfo['dataset'] = type(self).__name__
 
     @abstractmethod
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> Sequence[dict]:
         """Return one dict per sample with what the two loaders need.
 
         Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
@@ -191,7 +192,7 @@ class MultiTaskDataset(BaseDataset):
             message = (
                 f'{self.data_root} holds rendered rooms in the layout of {title}, not {title}: scores do not compare.'
             )
-        elif count != published:
+        elif published is not None and count != published:
             message = (
                 f'{self!r} has {count} samples, but the full split has {published}: '
                 'scores do not compare with published ones.'

@@ -31,6 +31,7 @@ from typing import ClassVar
 import numpy as np
 
 from mtlbox.datasets import npy
+from mtlbox.datasets.class_names import NYUD_40_CLASSES
 from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, plane, require_floats, unit
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
@@ -38,14 +39,6 @@ from mtlbox.datasets.mat import read_mat
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
-
-NYUD_40_CLASSES = (
-    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter',
-    'blinds', 'desk', 'shelves', 'curtain', 'dresser', 'pillow', 'mirror', 'floor mat', 'clothes', 'ceiling', 'books',
-    'refrigerator', 'television', 'paper', 'towel', 'shower curtain', 'box', 'whiteboard', 'person', 'night stand',
-    'toilet', 'sink', 'lamp', 'bathtub', 'bag', 'other structure', 'other furniture', 'other prop',
-)  # fmt: skip
-"""Names of the classes 0..39, in the order of the official 40-class mapping."""
 
 _FARTHEST = 50  # metres that no depth of a room exceeds
 
@@ -115,8 +108,11 @@ def _layout(name: str, title: str, images: str, *, resample: bool = False, **map
     return FileLayout(
         name=name,
         title=title,
-        images=Source(images, ('images',)),
-        maps={label: MapFiles(read, (Source(maps[label], (folder,)),)) for label, (folder, read) in _KINDS.items()},
+        images=Source.at(f'images/{{name}}{images}'),
+        maps={
+            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[label]}'),))
+            for label, (folder, read) in _KINDS.items()
+        },
         resample=resample,
     )
 

@@ -18,28 +18,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mtlbox.datasets.class_names import NYUV2_13_CLASSES
 from mtlbox.datasets.decode import plane, require_floats
 from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
-
-NYUV2_13_CLASSES = (
-    'bed',
-    'books',
-    'ceiling',
-    'chair',
-    'floor',
-    'furniture',
-    'objects',
-    'picture',
-    'sofa',
-    'table',
-    'tv',
-    'wall',
-    'window',
-)
-"""Names of the classes 0..12."""
 
 
 def _decode_depth(stored: Array, path: str) -> Array:

@@ -15,14 +15,13 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.writing import run_jobs
-from mtlbox.datasets.nyud import NYUD
 from mtlbox.registry import did_you_mean
 
 KNOWN: dict[str, tuple[type[MultiTaskDataset], Mapping[str, dict], Mapping[str, Any]]] = {
     **{name: (layout.dataset, layout.tasks, layout.options) for name, layout in LAYOUTS.items()},
-    'nyud': (NYUD, LAYOUTS['nyud-c'].tasks, {}),
+    **{name: (LAYOUTS[one].dataset, LAYOUTS[one].tasks, {}) for name, one in SEVERAL.items()},
 }
 """Data sets that can be verified: class, a task per label, and what else its constructor is given."""
 
@@ -56,13 +55,13 @@ class SplitReport:
 
     Attributes:
         samples: How many are listed.
-        published: How many the published split has.
+        published: How many the published split has; None where that is not published.
         sizes: ``{'HxW': samples}`` of the pictures.
         labels: By label.
     """
 
     samples: int
-    published: int
+    published: int | None
     sizes: dict[str, int] = field(default_factory=dict)
     labels: dict[str, LabelReport] = field(default_factory=dict)
 
@@ -106,7 +105,8 @@ class Report:
             sizes = ', '.join(f'{size} ({n})' for size, n in Counter(split.sizes).most_common(3))
             more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
             lines.append(
-                f'{name}: {split.samples} samples (published: {split.published}); {sizes or "none read"}{more}'
+                f'{name}: {split.samples} samples (published: {split.published or "not stated"}); '
+                f'{sizes or "none read"}{more}'
             )
             for label, seen in split.labels.items():
                 span = ('-', '-') if seen.low is None else (f'{seen.low:.4g}', f'{seen.high:.4g}')
@@ -156,7 +156,7 @@ def _read_split(report: Report, dataset: MultiTaskDataset, split: str, *, worker
     seen = SplitReport(len(dataset), published, labels={key: LabelReport() for key in dataset.tasks})
     report.layout, report.replica = meta.get('layout', report.dataset), meta['replica']
     report.splits[split] = seen
-    if not report.replica and len(dataset) != published:
+    if not report.replica and published is not None and len(dataset) != published:
         report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
     jobs = [(report.dataset, report.root, split, index) for index in range(len(dataset))]
     for problem, doubts, size, ranges in run_jobs(_read_one, jobs, workers=workers, description=split, quiet=quiet):

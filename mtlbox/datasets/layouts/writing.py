@@ -10,7 +10,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
+import torch
 from scipy.io import savemat
 from tqdm import tqdm
 
@@ -89,6 +91,8 @@ def encode_file(path: str | Path, content: Any) -> bytes:
         ValueError: ``content`` is not of the kind that the suffix says.
     """
     suffix, buffer = Path(path).suffix, BytesIO()
+    if suffix == '.json':
+        return json.dumps(content, indent=1).encode()
     if suffix == '.mat':
         savemat(buffer, content, do_compression=True)
     elif suffix in ('', '.npy'):
@@ -149,5 +153,10 @@ def run_jobs(
 
     if workers <= 1 or len(jobs) <= 1:
         return follow(map(work, jobs))
-    with ProcessPoolExecutor(min(workers, len(jobs))) as executor:
-        return follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)  # a forked process waits for ever for threads that were in this one; torch as well
+    try:
+        with ProcessPoolExecutor(min(workers, len(jobs)), initializer=torch.set_num_threads, initargs=(1,)) as executor:
+            return follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+    finally:
+        cv2.setNumThreads(threads)
