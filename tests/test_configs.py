@@ -17,7 +17,16 @@ from mtlbox.engine import build_runner
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
-REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
+REPLICAS = {
+    'nyuv2-13': 'NYUv2',
+    'cityscapes': 'CityscapesMTAN',
+    'nyud-c': 'NYUD',
+    'pascal': 'PASCALContext',
+    'cityscapes-raw': 'Cityscapes',
+    'vkitti2-joint': 'VKITTI2',
+    'synthia': 'Synthia',
+    'taskonomy-omnidata': 'Taskonomy',
+}
 LARGE = ('hrnet48', 'swin')
 """Parts of the names of configs whose training step is left to the slow tests."""
 SWIN = {
