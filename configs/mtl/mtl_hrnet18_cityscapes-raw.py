@@ -1,6 +1,7 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_cityscapes-raw.py
 #
-# MTL (hard parameter sharing), HRNet-W18-small-v2, Cityscapes as released with 19 classes, metric depth and normals, 512x1024.
+# MTL (hard parameter sharing), HRNet-W18-small-v2, Cityscapes as released with 19 classes, metric depth and normals,
+# 512x1024.
 # Nothing is published with this backbone.
 _base_ = [
     '../_base_/protocols/vtagml_cityscapes-raw.py',

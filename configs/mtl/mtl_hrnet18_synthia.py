@@ -1,6 +1,7 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_synthia.py
 #
-# MTL (hard parameter sharing), HRNet-W18-small-v2, SYNTHIA-RAND-CITYSCAPES with Cityscapes' 19 classes, depth and normals, 384x640.
+# MTL (hard parameter sharing), HRNet-W18-small-v2, SYNTHIA-RAND-CITYSCAPES with Cityscapes' 19 classes, depth and
+# normals, 384x640.
 # Nothing is published with this backbone.
 _base_ = [
     '../_base_/protocols/vtagml_synthia.py',

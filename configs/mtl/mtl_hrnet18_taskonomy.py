@@ -1,6 +1,7 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_taskonomy.py
 #
-# MTL (hard parameter sharing), HRNet-W18-small-v2, Taskonomy (tiny) with 17 classes, depth, normals and texture edges, 224x224.
+# MTL (hard parameter sharing), HRNet-W18-small-v2, Taskonomy (tiny) with 17 classes, depth, normals and texture
+# edges, 224x224.
 # Nothing is published with this backbone.
 _base_ = [
     '../_base_/protocols/vtagml_taskonomy.py',

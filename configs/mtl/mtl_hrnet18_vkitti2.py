@@ -1,6 +1,7 @@
 # python tools/train.py configs/mtl/mtl_hrnet18_vkitti2.py
 #
-# MTL (hard parameter sharing), HRNet-W18-small-v2, Virtual KITTI 2 with Cityscapes' 19 classes, depth and normals, 192x640.
+# MTL (hard parameter sharing), HRNet-W18-small-v2, Virtual KITTI 2 with Cityscapes' 19 classes, depth and normals,
+# 192x640.
 # Nothing is published with this backbone.
 _base_ = [
     '../_base_/protocols/vtagml_vkitti2.py',

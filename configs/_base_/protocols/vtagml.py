@@ -1,8 +1,8 @@
-# What VTAGML states of its trainings on every data set: cross-entropy, L1 for normals and edges, weights of 1, pictures of
-# one fixed size, random zoom, flips, mild changes of colour.
-# Ours: the weights (the paper says a linear combination), plain L1 for depth (its "rotated loss" is not here), the zoom as
-# one of up to 1.41 (depth divided by it) of a picture brought to size first, all sizes but that of Taskonomy, and the
-# protocols of the scores, none of which are stated. Published scores may be of other definitions.
+# What VTAGML states of its trainings on every data set: cross-entropy, L1 for normals and edges, pictures
+# of one fixed size, random zoom, flips, mild changes of colour. Ours: the weights (the paper says a linear
+# combination), plain L1 for depth (its "rotated loss" is not here), the zoom as one of up to 1.41 (depth divided by
+# it) of a picture brought to size first, all sizes but that of Taskonomy, and the protocols of the scores, none of
+# which are stated. Published scores may be of other definitions.
 weighting = dict(type='FixedWeighting', weights=dict(semseg=1.0, depth=1.0, normals=1.0))
 data_preprocessor = dict(
     type='MultiTaskDataPreprocessor',

@@ -1,7 +1,7 @@
 _base_ = ['./vtagml.py', '../loaders.py']
-# Cityscapes as released, 2975 / 500 images, reduced to 512x1024: 19 classes, metric depth, normals. Disparity in place of
-# depth: a task of the type Disparity that reads the label 'disparity'.
-# Depths of 80 m and more are left out of loss and score. Normals are computed from the depth.
+# Cityscapes as released, 2975 / 500 images, reduced to 512x1024: 19 classes, metric depth, normals. Disparity in
+# place of depth: a task of the type Disparity that reads the label 'disparity'. Depths of 80 m and more are left out
+# of loss and score. Normals are computed from the depth.
 input_size = (512, 1024)
 data_root = 'data/cityscapes-raw'
 tasks = dict(

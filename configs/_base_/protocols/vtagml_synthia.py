@@ -1,6 +1,7 @@
 _base_ = ['./vtagml.py', '../loaders.py']
-# SYNTHIA-RAND-CITYSCAPES, 8460 / 940 images (the split is ours), brought to 384x640: the classes as Cityscapes names them,
-# so that weights can move between the two; its own 22: --cfg-options tasks.semseg.num_classes=22 labels.semseg=semseg
+# SYNTHIA-RAND-CITYSCAPES, 8460 / 940 images (the split is ours), brought to 384x640: the classes as Cityscapes names
+# them, so that weights can move between the two.
+# Its own 22: --cfg-options tasks.semseg.num_classes=22 labels.semseg=semseg
 # Depths of 80 m and more are left out of loss and score. Normals are computed from the depth.
 input_size = (384, 640)
 data_root = 'data/synthia'

@@ -1,6 +1,7 @@
 _base_ = ['./vtagml.py', '../loaders.py']
-# Virtual KITTI 2, 18560 / 2700 images (by scene; the split is ours), brought to 192x640: the classes as Cityscapes names
-# them, so that weights can move between the two; its own 14: --cfg-options tasks.semseg.num_classes=14 labels.semseg=semseg
+# Virtual KITTI 2, 18560 / 2700 images (by scene; the split is ours), brought to 192x640: the classes as Cityscapes
+# names them, so that weights can move between the two.
+# Its own 14: --cfg-options tasks.semseg.num_classes=14 labels.semseg=semseg
 # Depths of 80 m and more are left out of loss and score. Normals are computed from the depth.
 input_size = (192, 640)
 data_root = 'data/vkitti2'

@@ -1,5 +1,5 @@
-# After VTAGML's code: AdamW with its betas and a peak rate of 4e-5. There one cycle per step with 10 % of warm-up; here 500
-# steps of warm-up and a cosine. The epochs are ours, as the paper states none.
+# After VTAGML's code: AdamW with its betas and a peak rate of 4e-5. There one cycle per step with 10 % of warm-up;
+# here 500 steps of warm-up and a cosine. The epochs are ours, as the paper states none.
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=4e-5, betas=(0.9, 0.98)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=500),
