@@ -84,7 +84,7 @@ class LabelMap:
 
     def reader(self, read: Callable[..., Array]) -> Mapped:
         """Return a reader of the classes that ``read`` gives, which may be sent to another process."""
-        return Mapped(read, self.table())
+        return Mapped(read, self.name, self.table())
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,13 @@ class Mapped:
 
     Attributes:
         read: Returns classes ``(H, W)``, 0..254, and 255 for what is ignored.
+        name: Name of the label map.
         table: 256 numbers.
     """
 
     read: Callable[..., Array]
-    table: Array
+    name: str
+    table: Array = field(compare=False, repr=False)
 
     def __call__(self, *arguments: Any) -> Array:
         """Return the classes that are meant, uint8 ``(H, W)``."""

@@ -55,7 +55,7 @@ def domains() -> dict[str, np.ndarray]:
 def write_by_hand(root: Path, layout: str = 'taskonomy-omnidata', where: str = '') -> None:
     (root / where).mkdir(parents=True, exist_ok=True)
     (root / where / 'train_val_test_tiny.csv').write_text(LIST)
-    views_of = {name: ('0_view_0',) for name in ('muleshoe', 'corozal', 'elsewhere')}
+    views_of = dict.fromkeys(('muleshoe', 'corozal', 'elsewhere'), ('0_view_0',))
     for building, views in {'beechwood': ('1_view_0', '10_view_3'), **views_of}.items():
         for domain, picture in domains().items():
             folder = root / FOLDERS[layout].format(building=building, domain=domain)
