@@ -287,7 +287,7 @@ class MultiTaskDataset(BaseDataset):
 
         Raises:
             ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
-                than its label, or no task has a label.
+                than its label, the classes of a label are not named, or no task has a label.
             TypeError: ``labels`` is a string.
         """
         offered = tuple(cls.METAINFO['labels'])
@@ -309,6 +309,11 @@ class MultiTaskDataset(BaseDataset):
                 near = did_you_mean(str(key), tasks)
                 raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
             classes = cls.METAINFO.get('classes', {}).get(name)
+            if not classes and not tasks[key].dtype.is_floating_point:
+                raise ValueError(
+                    f"METAINFO['classes'] of {cls.__name__} does not name the classes of the label {name!r}, "
+                    f'of which the task {key!r} has {tasks[key].channels}.'
+                )
             if classes and tasks[key].channels != len(classes):
                 raise ValueError(
                     f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
