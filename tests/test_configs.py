@@ -21,7 +21,16 @@ from mtlbox.leaderboard import backbone_of
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
-REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
+REPLICAS = {
+    'nyuv2-13': 'NYUv2',
+    'cityscapes': 'CityscapesMTAN',
+    'nyud-c': 'NYUD',
+    'pascal': 'PASCALContext',
+    'cityscapes-raw': 'Cityscapes',
+    'vkitti2-joint': 'VKITTI2',
+    'synthia': 'Synthia',
+    'taskonomy-omnidata': 'Taskonomy',
+}
 LARGE = ('hrnet48', 'swin', 'vit', 'resnet50')
 """Parts of the names of configs whose training step is left to the slow tests."""
 SWIN = {

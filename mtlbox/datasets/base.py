@@ -16,6 +16,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from mtlbox.datasets.listing import Listing
 from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.partial import PartialLabels
 from mtlbox.datasets.samplers import SampleIndex
@@ -96,7 +97,8 @@ class MultiTaskDataset(BaseDataset):
     METAINFO: ClassVar[dict] = {'labels': ()}
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
-    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there."""
+    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
+    is not published."""
     ONE_SIZE: ClassVar[bool] = False
     """Whether all pictures are of one size."""
 
@@ -142,7 +144,7 @@ class MultiTaskDataset(BaseDataset):
         self._metainfo['dataset'] = type(self).__name__
 
     @abstractmethod
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> Sequence[dict]:
         """Return one dict per sample with what the two loaders need.
 
         Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
@@ -207,8 +209,8 @@ class MultiTaskDataset(BaseDataset):
             **({'labelled': self.partial.description()} if self.partial else {}),
         }
 
-    def filter_data(self) -> list[dict]:
-        """Note in each sample which labels are withheld, and leave out samples without any, as the arguments say."""
+    def filter_data(self) -> Sequence[dict]:
+        """Choose which labels are withheld, and leave out samples without any, as the arguments say."""
         samples = self.data_list
         if not self.partial and not self.drop_unlabelled:
             return samples
@@ -216,11 +218,10 @@ class MultiTaskDataset(BaseDataset):
         self.partial.settle(names)
         for message in self.partial.messages():
             print_log(message, logger='current')
-        for name, info in zip(names, samples):
-            info['withheld'] = self.partial.withheld(name)
-        if self.drop_unlabelled and not self.derived(self.tasks):
-            return [info for name, info in zip(names, samples) if self.partial.has_label(name)]
-        return samples
+        if not self.drop_unlabelled or self.derived(self.tasks):
+            return samples
+        kept = [index for index, name in enumerate(names) if self.partial.has_label(name)]
+        return samples.select(kept) if isinstance(samples, Listing) else [samples[index] for index in kept]
 
     @property
     def setting(self) -> str:
@@ -245,7 +246,7 @@ class MultiTaskDataset(BaseDataset):
             message = (
                 f'{self.data_root} holds rendered rooms in the layout of {title}, not {title}: scores do not compare.'
             )
-        elif count != published:
+        elif published is not None and count != published:
             message = (
                 f'{self!r} has {count} samples, but the full split has {published}: '
                 'scores do not compare with published ones.'
@@ -275,9 +276,10 @@ class MultiTaskDataset(BaseDataset):
             image = self.load_image(info)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
+        withheld = self.partial.withheld(str(info['sample_id']))
         gt = {}
         for key, task in self.tasks.items():
-            if key in info.get('withheld', ()):
+            if key in withheld:
                 continue
             name = self.label_names.get(key)
             file = files.get(name) if name else None
@@ -342,7 +344,8 @@ class MultiTaskDataset(BaseDataset):
 
         Raises:
             ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
-                than its label, or ``labels`` is not given and no task has a label.
+                than its label, the classes of a label are not named, or ``labels`` is not given and no task has a
+                label.
             TypeError: ``labels`` is a string.
         """
         offered = tuple(cls.METAINFO['labels'])
@@ -364,6 +367,11 @@ class MultiTaskDataset(BaseDataset):
                 near = did_you_mean(str(key), tasks)
                 raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
             classes = cls.METAINFO.get('classes', {}).get(name)
+            if not classes and not tasks[key].dtype.is_floating_point:
+                raise ValueError(
+                    f"METAINFO['classes'] of {cls.__name__} does not name the classes of the label {name!r}, "
+                    f'of which the task {key!r} has {tasks[key].channels}.'
+                )
             if classes and tasks[key].channels != len(classes):
                 raise ValueError(
                     f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '

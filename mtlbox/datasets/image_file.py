@@ -69,6 +69,27 @@ def read_map(path: str | Path) -> Array:
     return _read(path, lambda x: np.asarray(x) if x.mode in ('L', 'P') else None, 'one channel of 8 bits is')
 
 
+def read_stored(path: str | Path) -> Array:
+    """Return a picture as it is stored: uint8 or uint16, ``(H, W)`` or RGB ``(H, W, 3)``.
+
+    For 16-bit pictures, of which Pillow reads those with colours as 8 bits, the lower of which are lost.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PermissionError: It may not be read.
+        ValueError: It is no picture, or is damaged; the message names the file.
+    """
+
+    def read(picture: Image.Image) -> Array | None:
+        picture.verify()  # OpenCV returns what it has of a damaged picture
+        stored = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+        if stored is None or stored.dtype not in (np.uint8, np.uint16) or (stored.ndim == 3 and stored.shape[2] != 3):
+            return None
+        return stored if stored.ndim == 2 else np.ascontiguousarray(stored[..., ::-1])
+
+    return _read(path, read, 'one channel or RGB of 8 or 16 bits is')
+
+
 def _read(path: str | Path, read: Callable[[Image.Image], Array | None], expected: str) -> Array:
     """Return what ``read`` makes of the opened picture; None is refused."""
     try:

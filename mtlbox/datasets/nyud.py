@@ -25,27 +25,22 @@ third's crop size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from mtlbox.datasets import npy
+from mtlbox.datasets.class_names import NYUD_40_CLASSES, TASKONOMY_17_CLASSES
 from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, plane, require_floats, unit
 from mtlbox.datasets.image_file import read_map
+from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
-
-NYUD_40_CLASSES = (
-    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter',
-    'blinds', 'desk', 'shelves', 'curtain', 'dresser', 'pillow', 'mirror', 'floor mat', 'clothes', 'ceiling', 'books',
-    'refrigerator', 'television', 'paper', 'towel', 'shower curtain', 'box', 'whiteboard', 'person', 'night stand',
-    'toilet', 'sink', 'lamp', 'bathtub', 'bag', 'other structure', 'other furniture', 'other prop',
-)  # fmt: skip
-"""Names of the classes 0..39, in the order of the official 40-class mapping."""
 
 _FARTHEST = 50  # metres that no depth of a room exceeds
 
@@ -101,8 +96,9 @@ def _boundary(path: str) -> Array:
     return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
 
 
-_KINDS = {
+_KINDS: dict[str, tuple[str, Callable[..., Array]]] = {
     'semseg': ('segmentation', _classes),
+    'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader(_classes)),
     'depth': ('depth', _depth),
     'normals': ('normals', _normals),
     'boundary': ('edge', _boundary),
@@ -111,12 +107,15 @@ _KINDS = {
 
 
 def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
-    """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by label."""
+    """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by folder."""
     return FileLayout(
         name=name,
         title=title,
-        images=Source(images, ('images',)),
-        maps={label: MapFiles(read, (Source(maps[label], (folder,)),)) for label, (folder, read) in _KINDS.items()},
+        images=Source.at(f'images/{{name}}{images}'),
+        maps={
+            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),))
+            for label, (folder, read) in _KINDS.items()
+        },
         resample=resample,
     )
 
@@ -137,35 +136,36 @@ class NYUD(ListedDataset):
             'nyud-a',
             "ASTMT's NYUD_MT.tgz",
             '.jpg',
-            semseg='.mat',
+            segmentation='.mat',
             depth='.mat',
             normals='.jpg',
-            boundary='.png',
+            edge='.png',
             resample=True,
         ),
         _layout(
             'nyud-b',
             "the survey's NYUD_MT.tgz, 480x640",
             '.jpg',
-            semseg='.png',
+            segmentation='.png',
             depth='.npy',
             normals='.npy',
-            boundary='.npy',
+            edge='.npy',
             resample=True,
         ),
         _layout(
             'nyud-c',
             "ATRC's NYUDv2.tar.gz, 425x560",
             '.png',
-            semseg='.png',
+            segmentation='.png',
             depth='.npy',
             normals='.png',
-            boundary='.png',
+            edge='.png',
         ),
     )
     METAINFO: ClassVar[dict] = {
         'labels': tuple(_KINDS),
-        'classes': {'semseg': NYUD_40_CLASSES},
+        'classes': {'semseg': NYUD_40_CLASSES, 'semseg_taskonomy': TASKONOMY_17_CLASSES},
+        'label_maps': {'semseg_taskonomy': 'nyud-to-taskonomy'},
         'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},
     }

@@ -14,17 +14,16 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mtlbox.datasets.base import MultiTaskDataset
-from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.layouts.writing import stream_jobs
-from mtlbox.datasets.nyud import NYUD
 from mtlbox.datasets.verdict import Journal, Stamp
 from mtlbox.datasets.verify_report import LabelReport, Report, SplitReport
 from mtlbox.registry import did_you_mean
 
 KNOWN: dict[str, tuple[type[MultiTaskDataset], Mapping[str, dict], Mapping[str, Any]]] = {
     **{name: (layout.dataset, layout.tasks, layout.options) for name, layout in LAYOUTS.items()},
-    'nyud': (NYUD, LAYOUTS['nyud-c'].tasks, {}),
+    **{name: (LAYOUTS[one].dataset, LAYOUTS[one].tasks, {}) for name, one in SEVERAL.items()},
 }
 """Data sets that can be verified: class, a task per label, and what else its constructor is given."""
 
@@ -126,7 +125,7 @@ def _read_split(
     seen = SplitReport(len(dataset), published, labels={key: LabelReport() for key in dataset.tasks})
     report.layout, report.replica = meta.get('layout', report.dataset), meta['replica']
     report.splits[split] = seen
-    if not report.replica and len(dataset) != published:
+    if not report.replica and published is not None and len(dataset) != published:
         report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
     journal = Journal(report.root, (report.dataset, split), {'layout': report.layout}, forget=again)
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]

@@ -20,7 +20,7 @@ from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verify import KNOWN, verify
 from mtlbox.tasks import Depth, Normals
 
-SIZE = (16, 24)
+SIZE = (48, 64)
 TOOL = Path(__file__).parents[2] / 'tools/data.py'
 
 
@@ -41,10 +41,11 @@ def replica(layout: str, root: Path) -> Path:
 def test_a_replica_is_good(tmp_path: Path, layout: str) -> None:
     report = verify(layout, replica(layout, tmp_path), quiet=True)
     assert report.good and report.replica and report.layout == layout, str(report)
-    assert {name: split.samples for name, split in report.splits.items()} == {'train': 3, 'val': 2}
+    samples = {name: split.samples for name, split in report.splits.items()}
+    assert samples.pop('all', 5) == 5 and samples == {'train': 3, 'val': 2}
     assert set(report.splits['val'].labels) == set(KNOWN[layout][1])
     for split in report.splits.values():
-        assert split.sizes == {'16x24': split.samples}
+        assert split.sizes == {'48x64': split.samples}
         for name, seen in split.labels.items():
             assert seen.labelled == split.samples or name == 'human_parts'
     assert (str(report).endswith('good') and 'published: 795' in str(report)) or not layout.startswith('nyu')

@@ -3,8 +3,8 @@
 The source is the file of the authors (HDF5, 1449 images), read image by image; beside it are needed the official
 ``splits.mat`` (1-based numbers of the images to train and to test on) and ``classMapping40.mat`` (894 classes to 40).
 
-- Classes: 894 to 40 by ``classMapping40.mat``; 40 to 13 by the table in this module, which is that of the official
-  ``class13Mapping.mat``. 0, unlabelled, is ignored.
+- Classes: 894 to 40 by ``classMapping40.mat``; 40 to 13 by the table ``nyud-to-nyuv2-13`` of
+  :mod:`mtlbox.datasets.label_maps`, which is that of the official ``class13Mapping.mat``. 0, unlabelled, is ignored.
 - Depth: ``depths``, in metres, whose holes the authors filled.
 - Boundaries: between regions of one class and instance. Unlabelled seams are first given to the nearest region, up to
   8 pixels away; a pixel is a boundary if the one to its right or below it is in another region; lines are thinned.
@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.layouts import mtan_nyuv2, nyud
 from mtlbox.datasets.layouts.given_normals import AXES, GivenNormals
 from mtlbox.datasets.layouts.hashes import Hashes
@@ -47,7 +48,7 @@ from mtlbox.datasets.layouts.writing import (
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
-from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES, NYUv2
+from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks import Depth, Normals, SemSeg
@@ -57,14 +58,6 @@ FOCAL, CENTRE = (518.857901, 519.469611), (324.582449, 252.736166)
 """The colour camera of the data set in pixels (x, y), of the authors' toolbox, less one for MATLAB's first pixel."""
 WINDOW = (slice(45, 470), slice(40, 600))
 """Rows and columns that nyud-c has."""
-
-_13_OF_40 = (
-    'wall', 'floor', 'furniture', 'bed', 'chair', 'sofa', 'table', 'wall', 'window', 'furniture', 'picture',
-    'furniture', 'window', 'table', 'furniture', 'window', 'furniture', 'objects', 'objects', 'floor', 'objects',
-    'ceiling', 'books', 'furniture', 'tv', 'objects', 'objects', 'objects', 'objects', 'objects', 'objects',
-    'furniture', 'objects', 'objects', 'objects', 'objects', 'objects', 'objects', 'furniture', 'objects',
-)  # fmt: skip
-"""Which of the 13 classes each of the 40 belongs to, in their order."""
 
 _FIELDS = {'images': 'uint8', 'depths': 'float', 'labels': 'integers', 'instances': 'integers'}
 _HDF5 = b'\x89HDF\r\n\x1a\n'  # MATLAB puts it after 512 bytes of its own
@@ -301,8 +294,7 @@ def _as_nyud_c(image: Array, semseg: Array, depth: Array, normals: Array, bounda
     return nyud.encode(image, semseg, depth, normals, boundary, name='{number:04d}')
 
 
-_TO_13 = np.full(256, 255, dtype=np.uint8)
-_TO_13[: len(NYUD_40_CLASSES)] = [NYUV2_13_CLASSES.index(name) for name in _13_OF_40]
+_TO_13 = LABEL_MAPS['nyud-to-nyuv2-13'].table()
 
 
 def _as_nyuv2_13(image: Array, semseg: Array, depth: Array, normals: Array) -> Files:

@@ -97,6 +97,8 @@ def encode_file(path: str | Path, content: Any) -> bytes:
         ValueError: ``content`` is not of the kind that the suffix says.
     """
     suffix, buffer = Path(path).suffix, BytesIO()
+    if suffix == '.json':
+        return json.dumps(content, indent=1).encode()
     if suffix == '.mat':
         savemat(buffer, content, do_compression=True)
     elif suffix in ('', '.npy'):
