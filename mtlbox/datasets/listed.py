@@ -25,6 +25,7 @@ from mmengine.logging import print_log
 from mtlbox.datasets.arrays import ARRAYS, read_array
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
+from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.messages import LISTED, how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
@@ -169,7 +170,13 @@ class ListedDataset(MultiTaskDataset):
         """Return all layouts that are read: the archives, and the arrays that ``tools/data.py convert`` makes."""
         if not cls.LISTS:  # of which no arrays are made
             return cls.LAYOUTS
-        maps = {label: MapFiles(read_array, (Source.at(f'{label}/{{name}}.npy'),)) for label in cls.METAINFO['labels']}
+        tables = {label: LABEL_MAPS[name] for label, name in cls.METAINFO.get('label_maps', {}).items()}
+        maps = {
+            label: MapFiles(read_array, (Source.at(f'{label}/{{name}}.npy'),))
+            if label not in tables
+            else MapFiles(tables[label].reader(read_array), (Source.at('semseg/{name}.npy'),))
+            for label in cls.METAINFO['labels']
+        }
         title, images = 'made by tools/data.py convert', Source.at('image/{name}.npy')
         return (*cls.LAYOUTS, FileLayout(name=ARRAYS, title=title, images=images, maps=maps))
 

@@ -27,7 +27,7 @@ PACK = [{'type': 'PackMultiTaskInputs'}]
 class Constant(MultiTaskDataset):
     """Images whose grey is their number."""
 
-    METAINFO: ClassVar[dict] = {'labels': ('semseg',)}
+    METAINFO: ClassVar[dict] = {'labels': ('semseg',), 'classes': {'semseg': ('wall', 'floor', 'bed')}}
 
     def __init__(self, *, length, size=(4, 6), **base):
         self.length, self.size = length, size
@@ -43,13 +43,19 @@ class Constant(MultiTaskDataset):
         return np.ones(self.size, np.uint8)
 
 
+class FiveClasses(Constant):
+    """The same with other classes."""
+
+    METAINFO: ClassVar[dict] = {'labels': ('semseg',), 'classes': {'semseg': ('wall', 'floor', 'bed', 'chair', 'desk')}}
+
+
 def make(a=6, b=10, pipeline=PACK, without_b=False):
     labels = {'a': {'semseg_a': 'semseg'}, 'b': [] if without_b else {'semseg_b': 'semseg'}}
     sizes = {'a': (4, 6), 'b': (8, 4)}
     return JointDataset(
         datasets={
-            name: Constant(length=n, size=sizes[name], tasks=TASKS, labels=labels[name], pipeline=pipeline)
-            for name, n in (('a', a), ('b', b))
+            name: kind(length=n, size=sizes[name], tasks=TASKS, labels=labels[name], pipeline=pipeline)
+            for name, kind, n in (('a', Constant, a), ('b', FiveClasses, b))
         }
     )
 

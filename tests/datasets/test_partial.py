@@ -19,7 +19,10 @@ NAMES = [f'room-{i}' for i in range(40)]
 class Labelled(MultiTaskDataset):
     """Forty images, labelled everywhere; it counts which labels are read."""
 
-    METAINFO: ClassVar[dict] = {'labels': ('semseg', 'depth', 'saliency')}
+    METAINFO: ClassVar[dict] = {
+        'labels': ('semseg', 'depth', 'saliency'),
+        'classes': {'semseg': ('wall', 'floor', 'bed')},
+    }
     read: ClassVar[list] = []
 
     def __init__(self, **base):

@@ -147,7 +147,7 @@ VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(
     ('layout', 'file', 'content', 'said'),
     [
         ('nyud-c', 'segmentation/val_0000.png', png(np.full(SIZE, 41, np.uint8)), r'holds \[41\], but 1..40'),
-        ('nyud-c', 'segmentation/val_0000.png', png(np.full((8, 9), 4, np.uint8)), 'is 8x9, but the image .* is 16x24'),
+        ('nyud-c', 'segmentation/val_0000.png', png(np.full((8, 9), 4, np.uint8)), 'is 8x9, but the image .* is 48x64'),
         ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 3000, np.float32)), 'the largest is 3000: other units'),
         ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 0.003, np.float32)), 'does not look like metres'),
         ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, np.nan, np.float32)), 'NaN'),
@@ -177,7 +177,7 @@ def test_pictures_of_two_sizes_are_doubted(tmp_path: Path) -> None:
     root = replica('nyud-b', tmp_path)
     (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', np.zeros((20, 24, 3), np.uint8))[1].tobytes())
     report = verify('nyud', root, quiet=True)
-    assert report.doubts == ['train: pictures of one size are expected, but there are 16x24 (2), 20x24 (1)']
+    assert report.doubts == ['train: pictures of one size are expected, but there are 48x64 (2), 20x24 (1)']
     assert report.splits['train'].resampled == 4 and '4 maps of another size' in str(report)
 
 

@@ -86,11 +86,15 @@ class Layout:
 
 
 def _tasks(dataset: type[MultiTaskDataset], **types: str) -> dict[str, dict]:
-    """Return a task per label: of the type given, else of that many classes as the label has."""
-    classes = dataset.METAINFO['classes']
+    """Return a task per label: of the type given, else of that many classes as the label has.
+
+    Labels that are read through a label map are left out: they are other names for the same files.
+    """
+    classes, mapped = dataset.METAINFO['classes'], dataset.METAINFO.get('label_maps', ())
     return {
         label: {'type': types[label]} if label in types else {'type': 'SemSeg', 'num_classes': len(classes[label])}
         for label in dataset.METAINFO['labels']
+        if label not in mapped
     }
 
 
