@@ -113,7 +113,6 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
         backbone.drop_path_rate = 0.0  # or the one step leaves out whole blocks
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = SIZE
-    cfg.input_size = SIZE
     neck = cfg.model.get('neck') or {}
     if 'feature_size' in neck:
         stride = neck.get('feature_stride', 4)

@@ -49,7 +49,7 @@ def runs(given: list[str]) -> list[Row]:
     for path in find_results(given):
         try:
             rows.append(read_run(path))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             if path in named or path.parent in named:
                 raise
             print(f'warning: {error}; it is left out', file=sys.stderr)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from mtlbox.apis import exit_on_user_error
-from mtlbox.engine.checkpoint import read_checkpoint, replace_file, weights_of
+from mtlbox.engine.checkpoint import TRAINING, read_checkpoint, replace_file, weights_of
 from mtlbox.version import __version__
 
 CARD = """# {name}
@@ -71,8 +71,9 @@ def main(argv: list[str] | None = None) -> None:
         checkpoint = read_checkpoint(path)
         weights = {key: value.contiguous() for key, value in weights_of(checkpoint, ema=args.ema, source=path).items()}
         name, out = args.name or path.resolve().parent.name, Path(args.out)
-        kept = ('cfg', 'epoch', 'iter', 'seed')
+        kept = ('cfg', 'epoch', *TRAINING)
         meta = {key: value for key, value in checkpoint.get('meta', {}).items() if key in kept}
+        meta |= {'ema': True} if args.ema else {}
         plain = {'state_dict': weights, 'meta': {**meta, 'mtlbox_version': __version__}}
         files = [publish(out, name, '.pth', lambda temporary: torch.save(plain, temporary))]
         if importlib.util.find_spec('safetensors'):

@@ -4,7 +4,7 @@ Each seed has the folder ``seed_N`` in the work directory, whose ``result.json``
 deviation of all scores; ``tools/leaderboard.py`` shows both. Called again, finished seeds are left alone and a seed
 that was stopped goes on from its last checkpoint; more seeds may be asked for. Options that are not named below go to
 ``tools/train.py``, e.g. ``--cfg-options model.neck.gamma=0.1``. Exit codes are those of ``tools/train.py``: after 75,
-call it again.
+call it again. With ``--processes``, torchrun answers SIGTERM itself and gives 1: call it again then too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from mtlbox.apis.children import start
 from mtlbox.config import config_hash, load_config
 from mtlbox.engine.checkpoint import replace_file
 from mtlbox.evaluation.seeds import combine_seeds
+from mtlbox.leaderboard.results import read_result
 
 TOOLS = Path(__file__).parent
 DONE = 'done'
@@ -50,18 +52,19 @@ def main(argv: list[str] | None = None) -> None:
         check(args, options)
         work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seeds')
         work_dir.mkdir(parents=True, exist_ok=True)
-        claim(
-            work_dir,
-            {'config': args.config, 'config_hash': config_hash(load_config(args.config)), 'options': options},
-        )
+        settings = {
+            'config': args.config,
+            'config_hash': config_hash(load_config(args.config)),
+            'options': options,
+            'processes': args.processes,
+        }
+        config = claim(work_dir, settings)
         for seed in args.seeds:
-            code = train(args.config, seed, work_dir / f'seed_{seed}', args.processes, options)
+            code = train(config, seed, work_dir / f'seed_{seed}', args.processes, options)
             if code:
                 print(f'seed {seed} ended with exit code {code}; call this again to go on', file=sys.stderr)
                 sys.exit(code)
-        finished = sorted(
-            int(folder.name.removeprefix('seed_')) for folder in work_dir.glob('seed_*') if (folder / DONE).is_file()
-        )
+        finished = sorted(seed for seed, folder in seeds_in(work_dir).items() if (folder / DONE).is_file())
         result = combine_seeds({seed: work_dir / f'seed_{seed}' / 'result.json' for seed in finished})
         text = json.dumps(result, indent=2) + '\n'
         replace_file(work_dir / 'result.json', lambda temporary: temporary.write_text(text))
@@ -72,6 +75,8 @@ def check(args: argparse.Namespace, options: list[str]) -> None:
     """Refuse what could not be run or told apart."""
     if len(set(args.seeds)) < len(args.seeds):
         raise ValueError(f'--seeds names a seed twice: {args.seeds}')
+    if min(args.seeds) < 0:
+        raise ValueError(f'--seeds must be 0 at least, got {min(args.seeds)}')
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config {args.config}')
     for option in options:
@@ -79,20 +84,35 @@ def check(args: argparse.Namespace, options: list[str]) -> None:
             raise ValueError(f'{option} is set by this tool: give --seeds')
 
 
-def claim(work_dir: Path, settings: dict[str, Any]) -> None:
-    """Say what the folder's seeds are runs of.
+def seeds_in(work_dir: Path) -> dict[int, Path]:
+    """The folders of seeds by their seed; others, such as a copy ``seed_0_backup``, are not ours."""
+    found = {folder: re.fullmatch('seed_(0|[1-9][0-9]*)', folder.name) for folder in work_dir.glob('seed_*')}
+    return {int(match[1]): folder for folder, match in found.items() if match}
+
+
+def claim(work_dir: Path, settings: dict[str, Any]) -> str:
+    """Say what the folder's seeds are runs of; return the path of the config as it was written first.
 
     Raises:
-        ValueError: They are runs of something else.
+        ValueError: They are runs of something else and one of them is finished or has a checkpoint, or what was said of
+            them cannot be read.
     """
     path = work_dir / 'settings.json'
     if path.is_file():
-        before = json.loads(path.read_text())
-        if before != settings and any(work_dir.glob('seed_*')):
+        before = dict(read_result(path))
+        config = str(before.get('config'))
+        is_same = Path(config).resolve() == Path(settings['config']).resolve()
+        same = {**settings, 'config': config} if is_same else settings
+        if {**same, **before} == same:  # what an older version did not note is not known
+            return config
+        if any(
+            (folder / name).is_file() for folder in seeds_in(work_dir).values() for name in (DONE, 'last_checkpoint')
+        ):
             raise ValueError(
                 f'{work_dir} has seeds of other settings, {before}, not of {settings}: give another --work-dir'
             )
     replace_file(path, lambda temporary: temporary.write_text(json.dumps(settings, indent=2) + '\n'))
+    return str(settings['config'])
 
 
 def train(config: str, seed: int, work_dir: Path, processes: int | None, options: list[str]) -> int:
@@ -127,7 +147,8 @@ def train(config: str, seed: int, work_dir: Path, processes: int | None, options
 
 def report(result: dict[str, Any], path: Path) -> None:
     """Print mean and deviation of each score."""
-    print(f'{path}: {len(result["seeds"])} seeds, mean ± standard deviation')
+    count = len(result['seeds'])
+    print(f'{path}: {count} seed{"s"[: count != 1]}, mean ± standard deviation')
     for name, mean in result['scores'].items():
         deviation = result['std'][name]
         print(

@@ -14,7 +14,7 @@ from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.apis.protocols import set_protocols
 from mtlbox.config import ConfigError, load_config
 from mtlbox.engine import build_runner
-from mtlbox.engine.checkpoint import load_weights, trained_iter, weights_of
+from mtlbox.engine.checkpoint import load_weights, training_of, weights_of
 from mtlbox.engine.dist import leaving_dist
 from mtlbox.engine.pretrained import load_from_anywhere
 from mtlbox.registry import METRICS
@@ -81,7 +81,8 @@ def main(argv: list[str] | None = None) -> None:
         model = getattr(runner.model, 'module', runner.model)
         load_weights(model, weights_of(checkpoint, ema=args.ema, source=args.checkpoint), args.checkpoint)
         runner._load_from, runner._has_loaded = args.checkpoint, True
-        runner.loaded_iter = trained_iter(checkpoint)
+        training = training_of(checkpoint)
+        runner.loaded_training = {**training, 'ema': args.ema or training['ema']}
         is_first = runner.rank == 0
         with leaving_dist():
             scores = runner.test()

@@ -24,7 +24,9 @@ from mtlbox.engine.optim import AMP_DTYPES
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(  # no '--see 7': tools/run_seeds.py must know what it passes on
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='where everything is written; work_dirs/CONFIG by default')
     parser.add_argument(

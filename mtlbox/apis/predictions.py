@@ -12,9 +12,11 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mtlbox.apis.protocols import main_protocols
 from mtlbox.datasets import npy
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.evaluation import MTLEvaluator
+from mtlbox.evaluation.delta_m import named_or_auto
 from mtlbox.registry import DATASETS, EVALUATORS, did_you_mean
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import Task
@@ -24,6 +26,8 @@ PATTERNS = ('{stem}_{task}.npy', '{stem}_{task}_16bit.png')
 """What ``tools/infer.py`` writes."""
 UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
 FIELDS = ('task', 'id', 'stem', 'index')
+_LARGEST = 2**31
+"""No class number is as large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,12 @@ class PredictionFolder:
     units: Mapping[str, float] = field(default_factory=dict)
     offsets: Mapping[str, float] = field(default_factory=dict)
     resize: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse units that leave nothing of a value; raise ValueError."""
+        for task, unit in self.units.items():
+            if not 0 < float(np.float32(unit)) < np.inf:
+                raise ValueError(f'the unit of {task!r} must be above 0 and fit 32 bits, but is {unit:g}')
 
     def find(self, task: Task, sample: MTLDataSample) -> Path:
         """Return the file of a sample.
@@ -81,7 +91,8 @@ class PredictionFolder:
         """
         path = self.find(task, sample)
         try:
-            return self._decoded(task, self._shaped(task, _stored(path)), size)
+            with np.errstate(over='ignore', invalid='ignore'):  # what is not finite then, the metric refuses
+                return self._decoded(task, self._shaped(task, _stored(path)), size)
         except ValueError as error:
             raise ValueError(str(error) if str(path) in str(error) else f'{path}: {error}') from error
 
@@ -117,8 +128,13 @@ class PredictionFolder:
         elif stored.dtype.kind in 'iu':
             values = task.from_integers(stored)
         if task.key in self.offsets:
-            values = values + values.dtype.type(self.offsets[task.key])
+            offset = self.offsets[task.key]
+            if values.dtype.kind != 'f' and not (float(offset).is_integer() and abs(offset) < _LARGEST):
+                raise ValueError(f'the offset of {task.key!r}, {offset:g}, is no whole number, as its values are')
+            values = values + values.dtype.type(offset)
         if not task.dtype.is_floating_point and values.dtype.kind == 'f':
+            if not (np.abs(values) < _LARGEST).all():  # neither is NaN
+                raise ValueError(f'a map of {task.key!r} holds class numbers, but here is NaN or a huge number')
             if not (values == np.round(values)).all():
                 raise ValueError(f'a map of {task.key!r} holds class numbers, but here are fractions')
             values = values.astype(np.int64)
@@ -138,9 +154,10 @@ def _stored(path: Path) -> Array:
         return npy.load(path)
     if path.suffix.lower() not in ('.png', '.tif', '.tiff', '.bmp'):
         raise ValueError(f'{path}: predictions are read from .npy and lossless pictures (.png, .tif, .bmp)')
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if picture is None:
-        raise ValueError(f'{path} is not a picture that can be read')
+        raise ValueError(f'{path} is {"not a picture that can be read" if len(content) else "empty"}')
     return picture[..., ::-1] if picture.ndim == 3 else picture
 
 
@@ -204,7 +221,10 @@ def _evaluator(config: Any, tasks: Collection[str] | None, backbone: str | None)
         primary = {task: score for task, score in (config.get('primary') or {}).items() if task in tasks}
         config['primary'] = primary
     config['metrics'] = metrics
-    config['baseline'] = None if backbone is None else config.get('baseline') and 'auto'
+    if backbone is None:
+        config['baseline'] = None
+    elif not config.get('force'):
+        config['baseline'] = named_or_auto(config.get('baseline'), main_protocols(metrics), backbone)
     evaluator = EVALUATORS.build({'type': 'MTLEvaluator', **config})
     if not isinstance(evaluator, MTLEvaluator):
         raise ValueError(f'the evaluator must be an MTLEvaluator, but is {type(evaluator).__name__}')

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mmengine.config import Config
 
+from mtlbox.evaluation.delta_m import named_or_auto
 from mtlbox.evaluation.protocols import get_protocol
 from mtlbox.registry import METRICS, did_you_mean
 
@@ -14,16 +16,16 @@ def set_protocols(cfg: Config, wanted: Iterable[str]) -> None:
     """Change the protocols of the metrics of ``cfg.test_evaluator``.
 
     A task that is named more than once is scored under each of its protocols: the first keeps the metric's prefix, the
-    others have ``TASK_PROTOCOL``. The baseline is looked for anew, for the config's is of the config's protocols,
-    unless a comparison is forced.
+    others have ``TASK_PROTOCOL``. A named baseline stays where it fits the protocols too, or a comparison is forced;
+    else a shipped one is looked for.
 
     Args:
         cfg: A config that ``load_config`` has read; changed in place.
         wanted: 'TASK=PROTOCOL', e.g. 'depth=image-mean'.
 
     Raises:
-        ValueError: One is not of this form, or its task has no metric, or its protocol is not known; or several data
-            sets are scored.
+        ValueError: One is not of this form or there twice, or its task has no metric, or its protocol is not known; or
+            several data sets are scored.
     """
     pairs = [_pair(text) for text in wanted]
     if not pairs:
@@ -36,21 +38,32 @@ def set_protocols(cfg: Config, wanted: Iterable[str]) -> None:
     metrics = evaluator['metrics']
     metrics = [dict(metric) for metric in ([metrics] if isinstance(metrics, Mapping) else metrics)]
     tasks = list(dict.fromkeys(str(metric.get('task')) for metric in metrics))
-    changed: set[str] = set()
+    changed: dict[str, list[str]] = {}
     for task, word in pairs:
         if task not in tasks:
             raise ValueError(f'--protocol {task}={word}: no metric scores {task!r}.{did_you_mean(task, tasks)}')
         metric = next(metric for metric in metrics if metric.get('task') == task)
         protocol = get_protocol(word, METRICS.get(metric['type']).protocol_class).name
+        if protocol in changed.get(task, ()):
+            raise ValueError(f'--protocol {task}={word}: {task!r} is scored under {protocol!r} already')
         if task in changed:
             metric = {**metric, 'prefix': f'{task}_{protocol.replace("/", "_")}'}
             metrics.append(metric)
         metric['protocol'] = protocol
-        changed.add(task)
+        changed.setdefault(task, []).append(protocol)
     evaluator = {**evaluator, 'metrics': metrics}
     if evaluator.get('baseline') is not None and not evaluator.get('force'):
-        evaluator['baseline'] = 'auto'
+        evaluator['baseline'] = named_or_auto(evaluator['baseline'], main_protocols(metrics))
     cfg.test_evaluator = evaluator
+
+
+def main_protocols(metrics: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Protocol of each task that delta_m looks at, from the configs of metrics: those whose prefix is their task."""
+    return {
+        metric['task']: metric['protocol']
+        for metric in metrics
+        if 'protocol' in metric and metric.get('prefix') in (None, metric['task'])
+    }
 
 
 def _pair(text: str) -> tuple[str, str]:

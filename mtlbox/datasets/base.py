@@ -57,7 +57,9 @@ class MultiTaskDataset(BaseDataset):
 
     ``metainfo['origin']`` says what is scored: ``dataset``, ``split``, ``samples``, ``of`` how many in the published
     split (None where there is none), whether it is a ``replica``, i.e. rendered rooms in the place of photographs, and
-    the ``layout``, where a data set has several, and, where labels were withheld, which are ``labelled``.
+    the ``layout``, where a data set has several, and, where labels were withheld, which are ``labelled``. ``setting``
+    is there where something sets the scores apart from those that are published: another split, or what
+    :attr:`setting` says.
 
     A data set of yours overrides ``METAINFO``, :meth:`load_data_list`, :meth:`load_image` and :meth:`load_label`.
     Each sample passes the pipeline as a dict with
@@ -98,7 +100,7 @@ class MultiTaskDataset(BaseDataset):
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
-    is not published."""
+    is not published; ``scored``: the split whose scores are published, 'val' unless given."""
     ONE_SIZE: ClassVar[bool] = False
     """Whether all pictures are of one size."""
 
@@ -198,6 +200,8 @@ class MultiTaskDataset(BaseDataset):
         """Load the list of samples; raise ValueError where there is none."""
         super().full_init()
         self._require_samples(len(self))
+        scored = self.split == self.METAINFO.get('scored', 'val')
+        setting = ', '.join(filter(None, ('' if scored else f'{self.split} split', self.setting)))
         self._metainfo['origin'] = {
             'dataset': type(self).__name__,
             'split': self.split,
@@ -205,7 +209,7 @@ class MultiTaskDataset(BaseDataset):
             'of': self.METAINFO.get('sizes', {}).get(self.split),
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
-            **({'setting': self.setting} if self.setting else {}),
+            **({'setting': setting} if setting else {}),
             **({'labelled': self.partial.description()} if self.partial else {}),
         }
 

@@ -198,7 +198,7 @@ class RoomsDataset(MultiTaskDataset):
     @property
     def setting(self) -> str:
         """How many scenes at which size: scores on others are scores on other data."""
-        return f'{len(self)} scenes at {self.size[0]}x{self.size[1]}'
+        return f'{len(self)} scene{"s"[: len(self) != 1]} at {self.size[0]}x{self.size[1]}'
 
     def load_data_list(self) -> list[dict]:
         """Return the numbers of the pictures."""

@@ -29,6 +29,8 @@ POINTER = 'last_checkpoint'
 """Name of the text file in a work directory that holds the path of the last checkpoint."""
 TEMPORARY = '.tmp'
 """What the name of a file that is being written ends in."""
+TRAINING = ('iter', 'seed', 'commit', 'world_size', 'ema')
+"""Keys of a checkpoint's ``meta`` that say how its weights came to be; ``ema``: whether they are averages."""
 
 
 class CheckpointError(RuntimeError):
@@ -115,10 +117,11 @@ def is_ours(checkpoint: Mapping[str, Any]) -> bool:
     return isinstance(checkpoint.get('meta'), Mapping) and 'mtlbox_version' in checkpoint['meta']
 
 
-def trained_iter(checkpoint: Mapping[str, Any]) -> int | None:
-    """Iterations after which a checkpoint was written; None where it does not say."""
+def training_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """How the weights of a checkpoint came to be, by the keys ``TRAINING``; None each where it does not say."""
     meta = checkpoint.get('meta')
-    return meta.get('iter') if isinstance(meta, Mapping) else None
+    said = meta if isinstance(meta, Mapping) else {}
+    return {key: said.get(key) for key in TRAINING}
 
 
 def is_resumable(checkpoint: Mapping[str, Any]) -> bool:

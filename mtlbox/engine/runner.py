@@ -28,7 +28,7 @@ from mtlbox.engine.checkpoint import (
     check_writable,
     is_resumable,
     load_weights,
-    trained_iter,
+    training_of,
     weights_of,
     write_checkpoint,
 )
@@ -68,8 +68,8 @@ class MTLRunner(CheckedBuilds):
     _has_loaded: bool
     _progress: dict[str, Any] | None = None
     _rank_states: Sequence[dict[str, Any]] = ()
-    loaded_iter: int | None = None
-    """Iterations after which the checkpoint that was loaded was written, where it says so."""
+    loaded_training: dict[str, Any] | None = None
+    """What :func:`~mtlbox.engine.checkpoint.training_of` says of the checkpoint that was loaded."""
     num_parameters: int
     """Parameters of the whole model, which FSDP divides."""
 
@@ -294,7 +294,7 @@ class MTLRunner(CheckedBuilds):
         load_weights(model, weights_of(checkpoint, source=filename), filename)  # hooks may have changed them
         if isinstance(self.model, DividedModel):
             self.model.weights_were_loaded()
-        self.loaded_iter = trained_iter(checkpoint)
+        self.loaded_training = training_of(checkpoint)
         self._progress, self._rank_states = checkpoint.get('progress'), checkpoint.get('ranks', [])
         self._has_loaded = True
         self.logger.info(f'Loaded checkpoint {filename}')

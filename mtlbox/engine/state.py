@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mtlbox.config import config_text
+from mtlbox.engine.source import source_commit
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -43,6 +44,8 @@ def training_state(
             **meta,
             'cfg': config_text(runner.cfg),
             'seed': runner.seed,
+            'commit': source_commit(),
+            'world_size': runner.world_size,
             'experiment_name': runner.experiment_name,
             'time': time.strftime('%Y%m%d_%H%M%S', time.localtime()),
             'mmengine_version': mmengine.__version__,

@@ -8,17 +8,21 @@ single-task run by ``tools/analysis_tools/make_baseline.py``.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mtlbox.evaluation.protocols import canonical_name
+from mmengine.logging import print_log
+
+from mtlbox.evaluation.metrics import TaskMetric
+from mtlbox.evaluation.protocols import PROTOCOLS, canonical_name
 from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset
+from mtlbox.leaderboard.results import expect, finite, read_result, setting_of
 from mtlbox.leaderboard.rows import load_rows
-from mtlbox.registry import did_you_mean
+from mtlbox.registry import METRICS, did_you_mean
 
 FOLDER = Path(__file__).parent / 'baselines'
 
@@ -118,9 +122,44 @@ def load_baseline(name: str) -> Baseline:
         raise FileNotFoundError(f'there is no baseline {str(name)!r}.{near} {HOW_TO_MAKE}.')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path} is not valid JSON: {error}') from error
     return _checked(content, str(path))
+
+
+def named_or_auto(name: str | None, protocols: Mapping[str, str], backbone: str | None = None) -> str | None:
+    """The baseline that a config names, where it fits other protocols or another backbone than the config's too.
+
+    Args:
+        name: ``baseline`` of the config's evaluator.
+        protocols: Protocol of each task.
+        backbone: The backbone, where it is not the config's.
+
+    Returns:
+        ``name`` where it fits, is 'auto' or None; else 'auto', and the log says why.
+
+    Raises:
+        ValueError: The named file is no valid baseline.
+    """
+    if name is None or name == 'auto':
+        return name
+    reasons = []
+    try:
+        baseline = load_baseline(name)
+    except FileNotFoundError:
+        reasons.append('is not there')
+    else:
+        for task, protocol in protocols.items():
+            theirs = baseline.protocols.get(task, protocol)
+            if theirs != canonical_name(protocol):
+                reasons.append(f'was made under protocol {theirs!r} for {task!r}, not {protocol!r}')
+        if backbone is not None and canonical_backbone(baseline.backbone) != canonical_backbone(backbone):
+            reasons.append(f'has the backbone {baseline.backbone}, not {backbone}')
+    if not reasons:
+        return name
+    message = f'the baseline {name!r} of the config {"; it ".join(reasons)}: a shipped one is looked for'
+    print_log(message, logger='current', level=logging.WARNING)
+    return 'auto'
 
 
 def write_baseline(
@@ -130,6 +169,7 @@ def write_baseline(
     name: str,
     backbone: str | None = None,
     dataset: str | None = None,
+    single_task: bool = False,
 ) -> Baseline:
     """Write the baseline that a finished single-task run is.
 
@@ -137,64 +177,92 @@ def write_baseline(
         path: File to write, ending in '.json'.
         result_json: ``result.json`` of the run. Its ``scores`` (``{'semseg/mIoU': 49.2, ...}``) and ``protocols``
             (``{'semseg': 'pooled-absent-skipped', ...}``) are taken, and ``config``, ``commit`` and ``seed`` for the
-            source.
-        name: Name of the baseline.
-        backbone: Its backbone; the result's ``backbone`` if not given.
-        dataset: Its data set; the result's ``data.dataset`` if not given.
+            source. Scores that are null or 0, of which there is no relative change, are left out.
+        name: Name of the baseline; none of a shipped one.
+        backbone: Its backbone, where the result does not say.
+        dataset: Its data set, where the result does not say.
+        single_task: The networks are single-task ones, where the result does not say (that of predictions does not).
 
     Returns:
         What was written.
 
     Raises:
         FileNotFoundError: If there is no such result.
-        ValueError: If the result lacks what is needed, is of a replica, a part of the data or a multi-task network, or
-            ``path`` does not end in '.json'.
+        ValueError: If the result lacks what is needed, is of a replica, a part of the data, a training split or a
+            multi-task network, says something else than an argument, ``path`` does not end in '.json', or ``name`` is
+            that of a shipped baseline.
     """
     if Path(path).suffix != '.json':
         raise ValueError(f'{path}: a baseline file must end in .json')
-    try:
-        result = json.loads(Path(result_json).read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{result_json} is not valid JSON: {error}') from error
+    if name in list_baselines():
+        raise ValueError(f'{name!r} is the name of a baseline that mtlbox ships: give another one')
+    where = str(result_json)
+    result = read_result(result_json)
+    data = expect(result, 'data', Mapping, where) or {}
+    _check_data(data, where)
+    _check_single(result, single_task, where)
+    known = {
+        'backbone': _agreed('backbone', backbone, expect(result, 'backbone', str, where), canonical_backbone, where),
+        'dataset': _agreed(
+            'dataset', dataset, expect(data, 'dataset', str, f'{where}: data'), canonical_dataset, where
+        ),
+    }
     lacking = [key for key in ('scores', 'protocols') if not isinstance(result.get(key), dict) or not result[key]]
-    data = result.get('data') or {}
-    if data.get('replica'):
-        raise ValueError(
-            f'{result_json} is of a replica (rendered rooms): what it scores is no baseline of {data["dataset"]}'
-        )
-    if data.get('of') not in (None, data.get('samples')):
-        raise ValueError(f'{result_json} scores {data["samples"]} samples of {data["of"]}: a part is no baseline')
-    if result.get('model') not in (None, 'STL'):
-        raise ValueError(
-            f'{result_json} is of a {result["model"]}, but a baseline is of single-task networks: train an STL config'
-        )
-    known = {'backbone': backbone or result.get('backbone'), 'dataset': dataset or data.get('dataset')}
-    for key, value in known.items():
-        if not value:
-            lacking.append(f'{key} (give it as an argument)')
+    lacking += [f'{key} (give it as an argument)' for key, value in known.items() if not value]
     if lacking:
         raise ValueError(f'{result_json} has no {", ".join(lacking)}: expected the result.json of a finished run')
     scores: dict[str, dict[str, float]] = {}
     for key, value in result['scores'].items():
         task, _, score = key.partition('/')
-        if task in result['protocols'] and score and _is_number(value):
+        if task in result['protocols'] and score and finite(value) and value > 0:
             scores.setdefault(task, {})[score] = value
     origin = ', '.join(
         f'{key} {result[key]}' for key in ('config', 'commit', 'seed', 'seeds') if result.get(key) is not None
     )
+    setting = setting_of(data, f'{where}: data')
     content = {
         'name': name,
         **known,
         'protocols': {task: result['protocols'][task] for task in scores},
         'scores': scores,
-        'source': origin or str(result_json),
-        **({'setting': data['setting']} if data.get('setting') else {}),
+        'source': origin or where,
+        **({'setting': setting} if setting else {}),
     }
-    baseline = _checked(content, str(result_json))
+    baseline = _checked(content, where)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     stored = {key: value for key, value in asdict(baseline).items() if value}
     Path(path).write_text(json.dumps(stored, indent=2) + '\n', encoding='utf-8')
     return baseline
+
+
+def _check_data(data: Mapping[str, Any], where: str) -> None:
+    """Refuse data that no baseline can be of."""
+    if data.get('replica'):
+        of = data.get('dataset') or 'the data set'
+        raise ValueError(f'{where} is of a replica (rendered rooms): what it scores is no baseline of {of}')
+    if data.get('of') not in (None, data.get('samples')):
+        raise ValueError(f'{where} scores {data.get("samples")} samples of {data["of"]}: a part is no baseline')
+    if data.get('split') == 'train':
+        raise ValueError(f"{where} scores the split 'train', on which networks are trained: that is no baseline")
+
+
+def _check_single(result: Mapping[str, Any], single_task: bool, where: str) -> None:
+    """Refuse what is not, or may not be, of single-task networks."""
+    model = expect(result, 'model', str, where)
+    if model is None and not single_task:
+        raise ValueError(
+            f'{where} does not say of which model it is, but a baseline is of single-task networks: where it is of '
+            'such, say so (--single-task)'
+        )
+    if model not in (None, 'STL'):
+        raise ValueError(f'{where} is of a {model}, but a baseline is of single-task networks: train an STL config')
+
+
+def _agreed(key: str, given: str | None, said: str | None, canonical: Callable[[str], str], where: str) -> str | None:
+    """What is given, else what the result says; a ValueError where they differ."""
+    if given and said and canonical(given) != canonical(said):
+        raise ValueError(f'{where} is of the {key} {said!r}, but {given!r} is given: leave it out, the result says it')
+    return given or said
 
 
 def _checked(content: Any, where: str) -> Baseline:
@@ -225,12 +293,22 @@ def _checked(content: Any, where: str) -> Baseline:
     for task, scores in content['scores'].items():
         if not isinstance(scores, Mapping) or not scores:
             raise ValueError(f'{where}: scores.{task} must map score names to numbers, got {scores!r}')
-        for score, value in scores.items():
-            if not _is_number(value):
-                raise ValueError(f'{where}: scores.{task}.{score} must be a finite number, got {value!r}')
+        _check_scores(scores, protocols[task], f'{where}: scores.{task}')
     return Baseline(**{**content, 'protocols': protocols, 'scores': {t: dict(s) for t, s in content['scores'].items()}})
 
 
-def _is_number(value: Any) -> bool:
-    """Whether ``value`` is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _check_scores(scores: Mapping[str, Any], protocol: str, where: str) -> None:
+    """Refuse scores that no metric of the ``protocol`` gives, and values of which there is no relative change."""
+    names = {name for metric in _metrics_of(protocol) for name in metric.higher_is_better}
+    for name, value in scores.items():
+        if name not in names:
+            raise ValueError(f'{where}: the protocol {protocol!r} has no score {name!r}.{did_you_mean(name, names)}')
+        if not finite(value) or value <= 0:
+            raise ValueError(f'{where}.{name} must be a finite number above 0, got {str(value)[:60]}')
+
+
+def _metrics_of(protocol: str) -> list[type[TaskMetric]]:
+    """The metrics that a protocol can be of."""
+    kinds = {kind for kind, known in PROTOCOLS.items() if protocol in known}
+    classes = [metric for metric in METRICS.module_dict.values() if issubclass(metric, TaskMetric)]
+    return [metric for metric in classes if metric.protocol_class.kind in kinds]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mtlbox.leaderboard.results import expect_scores, read_result
 
 _SHARED = (
     'config',
@@ -22,7 +23,7 @@ _SHARED = (
     'versions',
     'world_size',
 )
-_MUST_AGREE = ('config', 'backbone', 'data', 'trained_on', 'protocols')
+_MUST_AGREE = ('config', 'backbone', 'data', 'trained_on', 'protocols', 'world_size', 'model', 'parameters', 'baseline')
 
 
 def combine_seeds(results: Mapping[int, str | Path]) -> dict[str, Any]:
@@ -37,13 +38,17 @@ def combine_seeds(results: Mapping[int, str | Path]) -> dict[str, Any]:
         is a list where the runs were made by several.
 
     Raises:
-        ValueError: There is none, one is no result, or two differ in more than the seed; the message names the files.
+        FileNotFoundError: One is not there.
+        ValueError: There is none, one is no result or of another seed, or two differ in more than the seed; the message
+            names the files.
     """
     if not results:
         raise ValueError('there is no result to combine')
     contents = {seed: _read(Path(path)) for seed, path in results.items()}
     first, head = next(iter(contents.items()))
     for seed, content in contents.items():
+        if content.get('seed') != seed:
+            raise ValueError(f'{results[seed]} is of the seed {content.get("seed")!r}, not {seed}')
         for key in _MUST_AGREE:
             if content.get(key) != head.get(key):
                 raise ValueError(
@@ -83,10 +88,7 @@ def combine_seeds(results: Mapping[int, str | Path]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} is not valid JSON: {error}') from error
-    if not isinstance(content, dict) or not isinstance(content.get('scores'), dict):
+    content = read_result(path)
+    if not content.get('scores'):
         raise ValueError(f'{path} has no scores: expected the result.json of a finished run')
-    return content
+    return {**content, 'scores': expect_scores(content, 'scores', str(path))}

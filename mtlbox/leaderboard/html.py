@@ -18,7 +18,9 @@ _SIZES = {'params': 'params (M)', 'macs': 'MACs (G)'}
 
 def to_html(tables: Sequence[Table]) -> str:
     """The tables as one self-contained page."""
-    data = json.dumps(to_records(tables), ensure_ascii=False, separators=(',', ':')).replace('<', '\\u003c')
+    data = json.dumps(to_records(tables), ensure_ascii=False, separators=(',', ':'), allow_nan=False).replace(
+        '<', '\\u003c'
+    )
     legend = escape(LEGEND).replace('**bold**', '<b class="best">bold</b>')
     contents = {
         'style': (PARTS / 'style.css').read_text(encoding='utf-8'),

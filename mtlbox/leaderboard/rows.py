@@ -68,6 +68,7 @@ class Row:
         source: Paper, venue and table, several joined by '; '; of a run, commit and seeds.
         columns: Names of the scores, in the order of the source.
         scores: What is known of them.
+        missing: Scores of a run of ours that could not be computed.
         protocols: Protocol of each task.
         variant: Which row of an ablation it is, '' for none.
         setting: What sets it apart from the plain training on the data set, '' for nothing.
@@ -83,6 +84,7 @@ class Row:
         ours: Whether it is a run of ours.
         std: Standard deviation of each score over seeds (of a sample, n - 1), where there are several.
         runs: Number of seeds.
+        seed_scores: Scores of each of several seeds, where they are known.
     """
 
     dataset: str
@@ -106,6 +108,8 @@ class Row:
     ours: bool = False
     std: dict[str, float] = field(default_factory=dict)
     runs: int = 1
+    missing: tuple[str, ...] = ()
+    seed_scores: tuple[dict[str, float], ...] = ()
 
     @property
     def name(self) -> str:

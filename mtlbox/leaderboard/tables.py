@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtlbox.evaluation.delta_m import Baseline, list_baselines, load_baseline
@@ -22,12 +23,14 @@ class Line:
     Attributes:
         row: The row; sources of equal rows are joined.
         delta_m: Multi-task gain in percent, recomputed from the row's scores and the section's baseline.
+        delta_m_std: Its standard deviation over seeds (of a sample, n - 1); None where it is not known.
         marks: 1 for the best and 2 for the second best value of the section, by column.
         notes: What a reader must know, one sentence or more each.
     """
 
     row: Row
     delta_m: float | None
+    delta_m_std: float | None = None
     marks: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -171,12 +174,12 @@ def _key(row: Row) -> tuple:
 
 
 def _fits(run: Row, row: Row) -> bool:
-    """Whether a run of ours can stand beside ``row``: same data and setting, all its scores, the same protocols."""
+    """Whether a run of ours can stand beside ``row``: same data, setting and protocols, its scores, be they null."""
     return (
         (run.dataset, run.setting, run.study) == (row.dataset, row.setting, row.study)
         and bool(row.columns)
         and run.protocols == row.protocols
-        and set(row.columns) <= set(run.scores)
+        and set(row.columns) <= {*run.scores, *run.missing}
     )
 
 
@@ -252,17 +255,32 @@ def _joined(one: Row, other: Row) -> Row:
 def _line(row: Row, baseline: Baseline | None) -> Line:
     gain = _gain(row, baseline)
     notes = tuple(filter(None, (row.note, _disagreement(row, baseline, gain))))
-    return Line(row=row, delta_m=gain, notes=notes)
+    return Line(row=row, delta_m=gain, delta_m_std=_deviation(row, baseline, gain), notes=notes)
 
 
 def _gain(row: Row, baseline: Baseline | None) -> float | None:
     """delta_m of ``row``; None for the baseline's own row, and where a score is missing."""
     if baseline is None or row.baseline == baseline.name or not set(row.columns) <= set(row.scores):
         return None
+    return _delta_m(row.scores, row.columns, baseline)
+
+
+def _deviation(row: Row, baseline: Baseline | None, gain: float | None) -> float | None:
+    """Deviation of delta_m over the seeds of ``row``; None where not every seed's scores are known."""
+    seeds = row.seed_scores
+    if baseline is None or gain is None or len(seeds) < 2 or len(seeds) != row.runs:
+        return None
+    if not all(set(row.columns) <= set(scores) for scores in seeds):
+        return None
+    return statistics.stdev(_delta_m(scores, row.columns, baseline) for scores in seeds)
+
+
+def _delta_m(scores: Mapping[str, float], columns: Iterable[str], baseline: Baseline) -> float:
+    columns = list(columns)
     return delta_m(
-        {column: row.scores[column] for column in row.columns},
-        _scores_of(baseline, row.columns),
-        {column: known_scores()[column].higher_is_better for column in row.columns},
+        {column: scores[column] for column in columns},
+        _scores_of(baseline, columns),
+        {column: known_scores()[column].higher_is_better for column in columns},
     )
 
 

@@ -19,9 +19,10 @@ from mtlbox.leaderboard.tables import SIZES, Line, Section, Table, sources_of
 LEGEND = (
     'The best value of a backbone is **bold**, the second best *italic*. delta_m is recomputed from the scores as they '
     'are printed, against the single-task row that is named beside the table; beside it what the source prints. Params '
-    'are in millions, MACs in 1e9 for one image, † counted by us and not printed. Rows of different protocols are '
-    'never in one table; "unstated" is a protocol that the paper does not say, whose rows are compared within that '
-    'paper only.'
+    'are in millions, MACs in 1e9 for one image, † counted by us and not printed. Counted MACs are those of our code, '
+    'with the products of attention, which most printed ones leave out, and of the cheaper form where a method has an '
+    'exact one (CTAL): they do not compare with printed ones. Rows of different protocols are never in one table; '
+    '"unstated" is a protocol that the paper does not say, whose rows are compared within that paper only.'
 )
 _SIZES = {'params': 'params', 'macs': 'MACs'}
 _DIGITS = {'%': 2, 'deg': 2}
@@ -41,7 +42,7 @@ def shown(line: Line, column: str) -> str:
     if value is None:
         return ''
     if column == 'delta_m':
-        return f'{value:+.2f}'
+        return f'{value:+.2f}' + ('' if line.delta_m_std is None else f' ± {line.delta_m_std:.2f}')
     if column in SIZES:
         counted = '†' if getattr(line.row, f'{column}_counted') else ''
         return (value.text if isinstance(value, Number) else f'{value:.4g}') + counted
@@ -76,12 +77,12 @@ def to_markdown(tables: Sequence[Table], *, level: int = 2) -> str:
     for table in tables:
         if table.dataset != dataset:
             dataset = table.dataset
-            parts.append(f'{"#" * level} {table.dataset_title}')
-        parts.append(f'{"#" * (level + 1)} {table.title}')
-        parts.append(f'Protocol: {table.protocol}.')
+            parts.append(f'{"#" * level} {_plain(table.dataset_title)}')
+        parts.append(f'{"#" * (level + 1)} {_plain(table.title)}')
+        parts.append(f'Protocol: {_plain(table.protocol)}.')
         sources = sources_of(table)
         for section in table.sections:
-            parts.append(f'**{_backbone(section)}**' + _spaced(reference(section, table)))
+            parts.append(f'**{_plain(_backbone(section))}**' + _spaced(_plain(reference(section, table))))
             parts.append(_markdown_section(section, table, list(sources)))
         listed = zip(_LETTERS, sources.items())
         parts.append(
@@ -91,8 +92,8 @@ def to_markdown(tables: Sequence[Table], *, level: int = 2) -> str:
 
 
 def _plain(text: str) -> str:
-    """``text`` with what Markdown would take for marks or HTML escaped; names of runs are the user's."""
-    return re.sub(r'([\\`*<\[\]])', r'\\\1', text)
+    """``text`` on one line, with what Markdown would take for marks or HTML escaped; names of runs are the user's."""
+    return re.sub(r'([\\`*<\[\]])', r'\\\1', ' '.join(text.split()))
 
 
 def _backbone(section: Section) -> str:
@@ -178,6 +179,7 @@ def _record(line: Line) -> dict[str, Any]:
         'std': row.std,
         'marks': line.marks,
         'delta_m': line.delta_m,
+        'delta_m_std': line.delta_m_std,
         'delta_m_printed': row.delta_m,
         'source': row.source,
         'notes': list(line.notes),
@@ -186,7 +188,7 @@ def _record(line: Line) -> dict[str, Any]:
 
 def to_json(tables: Sequence[Table]) -> str:
     """The tables as JSON."""
-    return json.dumps(to_records(tables), indent=2, ensure_ascii=False) + '\n'
+    return json.dumps(to_records(tables), indent=2, ensure_ascii=False, allow_nan=False) + '\n'
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -205,7 +207,7 @@ def to_csv(tables: Sequence[Table]) -> str:
         'params',
         'macs',
     ]
-    gain = ['delta_m', 'delta_m_printed', 'baseline']
+    gain = ['delta_m', 'delta_m std', 'delta_m_printed', 'baseline']
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow([*fixed, *(name for c in columns for name in (c, f'{c} std')), *gain, 'source', 'notes'])
@@ -219,6 +221,7 @@ def to_csv(tables: Sequence[Table]) -> str:
                     there = column in table.columns
                     values += [row.scores.get(column) if there else None, row.std.get(column) if there else None]
                 baseline = section.baseline.name if section.baseline else None
-                values += [line.delta_m, row.delta_m, baseline, row.source, ' '.join((*line.notes, *row.source_notes))]
+                values += [line.delta_m, line.delta_m_std, row.delta_m, baseline]
+                values += [row.source, ' '.join((*line.notes, *row.source_notes))]
                 writer.writerow(['' if value is None else value for value in values])
     return text.getvalue()

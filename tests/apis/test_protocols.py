@@ -47,6 +47,19 @@ def test_a_forced_baseline_stays(cfg: Config) -> None:
     assert cfg.test_evaluator.baseline == 'mine.json'
 
 
+def test_a_named_baseline_that_fits_stays(cfg: Config) -> None:
+    cfg.test_evaluator.baseline = 'nyuv2-13_hrnet18-small-v2_ctal-paper'
+    set_protocols(cfg, ['depth=pixel-pooled', 'depth=image-mean'])
+    assert cfg.test_evaluator.baseline == 'nyuv2-13_hrnet18-small-v2_ctal-paper'
+    set_protocols(cfg, ['depth=image-mean'])
+    assert cfg.test_evaluator.baseline == 'auto'
+
+
+def test_a_comparison_is_forced_on_the_command_line() -> None:
+    options = {'test_evaluator.force': True, 'test_evaluator.baseline': 'nyuv2-13_swinv2-s_ctal-paper'}
+    assert load_config(CONFIGS / 'mtl' / 'mtl_hrnet18_rooms.py', options).test_evaluator.force is True
+
+
 def test_metrics_alone(cfg: Config) -> None:
     cfg.test_evaluator = cfg.test_evaluator.metrics
     set_protocols(cfg, ['depth=image-mean'])
@@ -58,10 +71,11 @@ def test_metrics_alone(cfg: Config) -> None:
     [
         ('depth', 'expected TASK=PROTOCOL'),
         ('dept=image-mean', "no metric scores 'dept'. Did you mean 'depth'"),
+        ('depth=pixel-pooled depth=pixel-pooled/>0', "'depth' is scored under 'pixel-pooled' already"),
         ('depth=atan2', "'atan2' is not a known depth protocol"),
         ('depth=image-men', "'image-men' is not a known depth protocol. Did you mean 'image-mean'"),
     ],
 )
 def test_bad_words(cfg: Config, word: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        set_protocols(cfg, [word])
+        set_protocols(cfg, word.split())

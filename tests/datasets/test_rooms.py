@@ -272,6 +272,22 @@ def test_data_set_serves_the_renderer():
     assert dataset.metainfo['classes']['semseg'] == CLASSES
 
 
+@pytest.mark.parametrize(
+    ('split', 'length', 'setting'),
+    [
+        ('val', 2, '2 scenes at 48x64'),  # as it always was: results of this split stay comparable
+        ('val', 1, '1 scene at 48x64'),
+        ('test', 2, 'test split, 2 scenes at 48x64'),
+        ('train', 1, 'train split, 1 scene at 48x64'),
+    ],
+)
+def test_the_setting_names_a_split_that_is_not_val(split, length, setting):
+    dataset = DATASETS.build(
+        {'type': 'RoomsDataset', 'tasks': TASKS, 'length': length, 'size': (48, 64), 'split': split}
+    )
+    assert dataset.metainfo['origin']['setting'] == setting
+
+
 def test_data_set_reads_only_what_is_asked_for():
     dataset = build(tasks={'near': {'type': 'Depth'}}, labels={'near': 'depth'})
     sample = dataset.load_sample(1)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mtlbox.evaluation import find_baselines, list_baselines, load_baseline, published_baselines, write_baseline
-from mtlbox.evaluation.delta_m import FOLDER
+from mtlbox.evaluation.delta_m import FOLDER, named_or_auto
 from mtlbox.evaluation.functional import delta_m
 
 RESULT = {
@@ -26,6 +26,7 @@ RESULT = {
         'human_parts': 'pooled-absent-zero',
     },
     'config': 'configs/stl/stl.py',
+    'model': 'STL',
     'commit': 'abc123',
     'seed': 7,
 }
@@ -134,7 +135,7 @@ def test_round_trip(tmp_path, result):
 def test_result_that_lacks_something(tmp_path, result):
     with pytest.raises(ValueError, match=r'result.json has no backbone \(give it as an argument\), dataset'):
         write_baseline(tmp_path / 'b.json', result, name='b')
-    result.write_text('{"scores": {}}')
+    result.write_text('{"scores": {}, "model": "STL"}')
     with pytest.raises(ValueError, match=r'has no scores, protocols'):
         write_baseline(tmp_path / 'b.json', result, name='b', backbone='x', dataset='y')
     with pytest.raises(ValueError, match=r'must end in .json'):
@@ -152,12 +153,71 @@ def test_data_set_is_the_results(tmp_path, result):
     [
         ({'data': {'dataset': 'NYUv2', 'samples': 10, 'of': 654}}, 'scores 10 samples of 654: a part is no baseline'),
         ({'model': 'MultiTaskModel'}, 'is of a MultiTaskModel, but a baseline is of single-task networks'),
+        ({'model': None}, r'does not say of which model it is, .* \(--single-task\)'),
+        ({'model': 3}, 'model must be a text, but is 3'),
+        ({'data': {'dataset': 'NYUv2', 'split': 'train'}}, "scores the split 'train', on which networks are trained"),
+        ({'data': 'NYUv2'}, "data must be keys and values, but is 'NYUv2'"),
+        ({'data': {'replica': True}}, 'is of a replica .* no baseline of the data set'),
+        ({'data': {'dataset': 'NYUv2'}}, "is of the dataset 'NYUv2', but 'rooms' is given"),
+        ({'backbone': 'Swin-T'}, "is of the backbone 'Swin-T', but 'HRNet18' is given"),
+        ({'protocols': {'depth': ['x']}}, r"protocols.depth: \['x'\] is not a known protocol"),
     ],
 )
 def test_what_makes_no_baseline(tmp_path, result, change, message):
     result.write_text(json.dumps(json.loads(result.read_text()) | change))
-    with pytest.raises(ValueError, match=message):
-        write_baseline(tmp_path / 'b.json', result, name='b', backbone='x', dataset='y')
+    with pytest.raises(ValueError, match=message) as error:
+        write_baseline(tmp_path / 'b.json', result, name='b', backbone='HRNet18', dataset='rooms')
+    assert str(result) in str(error.value) and not (tmp_path / 'b.json').exists()
+
+
+@pytest.mark.parametrize('text', ['[]', '3', 'null', '"x"', '{'])
+def test_what_is_no_result(tmp_path, result, text):
+    result.write_text(text)
+    with pytest.raises(ValueError, match=r'result\.json (holds|is not valid JSON)'):
+        write_baseline(tmp_path / 'b.json', result, name='b')
+
+
+def test_what_the_result_says_may_be_said_again(tmp_path, result):
+    content = json.loads(result.read_text()) | {'data': {'dataset': 'NYUv2'}, 'backbone': 'HRNet-W18-small-v2'}
+    result.write_text(json.dumps(content | {'model': None}))
+    path = tmp_path / 'b.json'
+    written = write_baseline(path, result, name='b', backbone='hrnet18', dataset='nyuv2-13', single_task=True)
+    assert (written.backbone, written.dataset) == ('hrnet18', 'nyuv2-13')
+
+
+def test_a_name_of_a_shipped_baseline_is_taken(tmp_path, result):
+    with pytest.raises(ValueError, match='is the name of a baseline that mtlbox ships'):
+        write_baseline(tmp_path / 'b.json', result, name=list_baselines()[0], backbone='x', dataset='y')
+
+
+def test_scores_of_zero_make_no_baseline(tmp_path, result):
+    content = json.loads(result.read_text())
+    result.write_text(json.dumps(content | {'scores': content['scores'] | {'semseg/mIoU': 0.0, 'depth/rmse': 10**400}}))
+    written = write_baseline(tmp_path / 'b.json', result, name='b', backbone='x', dataset='y')
+    assert written.scores == {'semseg': {'pixAcc': 70.0}}
+
+
+@pytest.mark.parametrize(
+    ('name', 'protocols', 'backbone', 'expected', 'message'),
+    [
+        (None, {}, None, None, ''),
+        ('auto', {'depth': 'image-mean'}, 'Swin-T', 'auto', ''),
+        ('mine', {'depth': 'pixel-pooled/>0', 'saliency': 'astmt'}, 'hrnet18', 'mine', ''),
+        ('mine', {'depth': 'image-mean'}, None, 'auto', "was made under protocol 'pixel-pooled' for 'depth'"),
+        ('mine', {}, 'Swin-T', 'auto', 'has the backbone HRNet18, not Swin-T'),
+        ('other', {}, None, 'auto', 'is not there'),
+    ],
+)
+def test_a_named_baseline_is_kept_where_it_fits(
+    tmp_path, result, monkeypatch, name, protocols, backbone, expected, message
+):
+    logged = []
+    monkeypatch.setattr('mtlbox.evaluation.delta_m.print_log', lambda text, **_: logged.append(text))
+    write_baseline(tmp_path / 'mine.json', result, name='mine', backbone='HRNet18', dataset='rooms')
+    path = {'mine': str(tmp_path / 'mine.json'), 'other': str(tmp_path / 'other.json')}
+    found = named_or_auto(path.get(name, name), protocols, backbone)
+    assert found == path.get(expected, expected)
+    assert len(logged) == bool(message) and all(message in text for text in logged)
 
 
 def test_a_baseline_is_of_data_of_one_size(tmp_path, result):
@@ -188,6 +248,26 @@ def test_a_replica_makes_no_baseline(tmp_path, result):
             "protocols.semseg: 'pooled-absent-skiped' is not a known protocol. Did you mean 'pooled-absent-skipped'",
         ),
         ({'scores': {'semseg': {'mIoU': '49'}, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}}, 'scores.semseg.mIoU'),
+        (
+            {'scores': {'semseg': {'mIoU': 0}, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}},
+            'mIoU must be .* above 0',
+        ),
+        (
+            {'scores': {'semseg': {'mIoU': 10**400}, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}},
+            'scores.semseg.mIoU must be a finite number',
+        ),
+        (
+            {'scores': {'semseg': {'miou': 1}, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}},
+            "scores.semseg: the protocol 'pooled-absent-skipped' has no score 'miou'. Did you mean 'mIoU'",
+        ),
+        (
+            {'protocols': {'semseg': 'pooled-absent-skipped', 'depth': 'atan2', 'normals': 'arccos'}},
+            "scores.depth: the protocol 'atan2' has no score 'relErr'",
+        ),
+        (
+            {'protocols': {'semseg': 'pooled-absent-skipped', 'depth': ['x'], 'normals': 'arccos'}},
+            r"protocols.depth: \['x'\] is not a known protocol",
+        ),
         ({'scores': {'semseg': 49.2, 'depth': {'relErr': 1}, 'normals': {'mErr': 1}}}, 'scores.semseg must map'),
     ],
 )

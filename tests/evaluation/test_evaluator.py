@@ -10,7 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import EVALUATOR
 
-from mtlbox.evaluation import DepthMetric, MTLEvaluator, NormalsMetric, SegMetric, load_baseline
+from mtlbox.evaluation import Baseline, DepthMetric, MTLEvaluator, NormalsMetric, SegMetric, load_baseline
 
 PAPER = 'nyuv2-13_hrnet18-small-v2_ctal-paper'
 PRIMARY = {'depth': 'relErr'}
@@ -107,6 +107,17 @@ def test_refuses_a_baseline_of_data_of_another_size(tmp_path):
             'dataset': 'RoomsDataset',
             'origin': origin | {'setting': '8 scenes at 72x96'},
         }
+
+
+def test_refuses_a_baseline_of_another_split(messages):
+    evaluator = MTLEvaluator(metrics=configs(), baseline=PAPER, primary=PRIMARY)
+    origin = {'samples': 795, 'of': 795, 'replica': False, 'split': 'train', 'setting': 'train split'}
+    with pytest.raises(ValueError, match='is of the whole data set, but train split is scored'):
+        evaluator.dataset_meta = {'tasks': TASKS, 'dataset': 'NYUv2', 'origin': origin}
+    found = MTLEvaluator(metrics=configs(), baseline='auto', primary=PRIMARY)
+    found.backbone = 'HRNet18'
+    found.dataset_meta = {'tasks': TASKS, 'dataset': 'NYUv2', 'origin': origin}
+    assert found.baseline is None and 'no baseline of nyuv2-13, train split, HRNet18' in messages[0]
 
 
 def test_built_as_the_runner_builds_it():
@@ -254,18 +265,10 @@ def test_nan_score_leaves_delta_m_out(messages):
     assert 'semseg/mIoU is NaN' in messages[0]
 
 
-def test_zero_in_the_baseline_leaves_delta_m_out(messages, tmp_path):
-    path = tmp_path / 'b.json'
-    content = {
-        'name': 'b',
-        'backbone': 'x',
-        'dataset': 'y',
-        'protocols': {'depth': 'pixel-pooled'},
-        'scores': {'depth': {'rmse': 0.0}},
-        'source': 'z',
-    }
-    path.write_text(json.dumps(content))
-    evaluator = MTLEvaluator(metrics=configs()[1], baseline=str(path))
+def test_zero_in_the_baseline_leaves_delta_m_out(messages):
+    evaluator = MTLEvaluator(metrics=configs()[1])
+    protocols, scores = {'depth': 'pixel-pooled'}, {'depth': {'rmse': 0.0}}
+    evaluator.baseline = Baseline(name='b', backbone='x', dataset='y', protocols=protocols, scores=scores, source='z')
     assert 'delta_m' not in evaluate(evaluator, [sample()])
     assert 'no relative change' in messages[0]
 

@@ -11,7 +11,7 @@ from mtlbox.evaluation.seeds import combine_seeds
 RESULT = {'config': 'c.py', 'commit': 'a', 'backbone': 'B', 'protocols': {'semseg': 'p'}, 'data': None, 'seed': 0}
 
 
-def write(folder: Path, seed: int, values: dict, **changes: object) -> Path:
+def write(folder: Path, seed: int, values: dict, /, **changes: object) -> Path:
     path = folder / f'{seed}.json'
     path.write_text(json.dumps({**RESULT, 'seed': seed, 'scores': values, **changes}))
     return path
@@ -46,6 +46,13 @@ def test_commits_are_all_named(tmp_path: Path) -> None:
         ({'config': 'd.py'}, r"differ in 'config' \('c.py' and 'd.py'\)"),
         ({'scores': {'y': 1}}, r"have different scores: \['x'\] and \['y'\]"),
         ({'scores': None}, r'1.json has no scores'),
+        ({'scores': {'x': float('nan')}}, r'1.json: scores.x must be a number or null, but is nan'),
+        ({'scores': {'x': 'high'}}, r"1.json: scores.x must be a number or null, but is 'high'"),
+        ({'seed': 2}, r'1.json is of the seed 2, not 1'),
+        ({'world_size': 2}, r"differ in 'world_size' \(None and 2\)"),
+        ({'model': 'STL'}, r"differ in 'model'"),
+        ({'parameters': 3}, r"differ in 'parameters'"),
+        ({'baseline': {'name': 'b'}}, r"differ in 'baseline'"),
     ],
 )
 def test_runs_of_different_experiments_are_refused(tmp_path: Path, changes: dict, message: str) -> None:

@@ -23,7 +23,7 @@ DATA = {'dataset': 'NYUv2', 'split': 'val', 'samples': 654, 'of': 654, 'replica'
 def write_result(tmp_path: Path) -> Callable[..., Path]:
     """Writes the ``result.json`` of a run on NYUv2, changed as asked, into a work directory, which it returns."""
 
-    def write(name: str = 'run', **changes: Any) -> Path:
+    def write(name: str = 'run', /, **changes: Any) -> Path:
         result = {
             'config': 'configs/mtl/mine_hrnet18_nyuv2-13.py',
             'commit': 'abc123',

@@ -146,7 +146,7 @@ def test_a_run_of_other_data_or_protocol_is_kept_apart(write_result: Write, chan
 def test_a_named_baseline(write_result: Write, tmp_path: Path) -> None:
     from mtlbox.evaluation import write_baseline
 
-    work_dir = write_result()
+    work_dir = write_result(model='STL')
     path = tmp_path / 'stl.json'
     write_baseline(path, work_dir / 'result.json', name='ours', dataset='nyuv2-13')
     table = plain(build_tables(load_rows(), dataset='nyuv2-13', baseline=str(path)), 'semseg', 'depth', 'normals')

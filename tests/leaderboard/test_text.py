@@ -3,13 +3,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
+import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtlbox.leaderboard import load_rows
+from mtlbox.leaderboard.html import to_html
 from mtlbox.leaderboard.runs import read_run
 from mtlbox.leaderboard.tables import Table, build_tables
 from mtlbox.leaderboard.text import to_csv, to_json, to_markdown
@@ -53,7 +57,55 @@ def test_seeds_are_shown_with_their_deviation(write_result: Write) -> None:
     cells = markdown_row(text, run.method)
     assert cells[0] == f'**{run.method}**' and cells[1] == '4.086†'
     assert cells[3:6] == ['*52.00 ± 0.25*', '**0.1500 ± 0.0020**', '**22.50**']
-    assert cells[-1] == 'ours [b]' and '- [b] ours, commit abc123, seeds 0, 1.' in text
+    assert cells[6] == '**+5.58**'  # not each seed's scores are known
+    assert cells[-1] == 'ours [b]' and 'run, commit abc123, seeds 0, 1.' in text
+
+
+def test_delta_m_has_the_deviation_of_the_seeds_own_gains(write_result: Write) -> None:
+    each = [{'semseg/mIoU': miou, 'depth/relErr': 0.15, 'normals/mErr': 22.5} for miou in (51.0, 53.0)]
+    runs = [{'seed': seed, 'scores': scores} for seed, scores in enumerate(each)]
+    run = read_run(write_result(seeds=[0, 1], runs=runs) / 'result.json')
+    tables = build_tables([*load_rows(), run], dataset='nyuv2-13', backbone='HRNet18', studies=False)
+    gains = [100 / 3 * (miou / 49.23 - 1 + (1 - 0.15 / 0.1636) + (1 - 22.5 / 23.15)) for miou in (51.0, 53.0)]
+    told = f'{statistics.fmean(gains):+.2f} ± {statistics.stdev(gains):.2f}'
+    assert f'**{told}**' in markdown_row(to_markdown(tables), run.method)
+    (line,) = [row for row in csv.DictReader(io.StringIO(to_csv(tables))) if row['method'] == run.method]
+    assert float(line['delta_m std']) == pytest.approx(statistics.stdev(gains))
+
+
+def test_a_run_with_a_null_score_has_an_empty_cell_and_no_gain(write_result: Write) -> None:
+    scores = {'semseg/mIoU': None, 'depth/relErr': 0.15, 'normals/mErr': 22.5}
+    run = read_run(write_result(scores=scores) / 'result.json')
+    text = to_markdown(build_tables([*load_rows(), run], dataset='nyuv2-13', backbone='HRNet18', studies=False))
+    cells = markdown_row(text, run.method)
+    assert cells[3:7] == ['', '**0.1500**', '**22.50**', '']
+    assert 'No delta_m: semseg/mIoU could not be computed' in text
+
+
+def test_text_of_runs_and_baselines_is_escaped_everywhere(write_result: Write, tmp_path: Path) -> None:
+    data = DATA | {'dataset': 'my *set*', 'of': None, 'setting': '<i>odd</i>'}
+    folder = write_result(config=None, name='two\nlines | *x*', data=data, backbone='`Net`\n[a](b)')
+    content = {
+        'name': 'mine',
+        'backbone': '`Net`\n[a](b)',
+        'dataset': 'my *set*',
+        'setting': '<i>odd</i>',
+        'protocols': {'semseg': 'pooled-absent-skipped', 'depth': 'pixel-pooled', 'normals': 'arccos'},
+        'scores': {'semseg': {'mIoU': 50}, 'depth': {'rmse': 0.5}, 'normals': {'mErr': 20}},
+        'source': 'a\n\n# heading *b*',
+    }
+    (tmp_path / 'b.json').write_text(json.dumps(content))
+    text = to_markdown(build_tables([read_run(folder / 'result.json')], baseline=str(tmp_path / 'b.json')))
+    assert '## my \\*set\\*' in text and r'\<i>odd\</i>' in text
+    assert r'**\`Net\` \[a\](b)** delta_m against mine: a # heading \*b\*.' in text
+    assert r'| **two lines \| \*x\*** |' in text
+
+
+def test_nothing_that_is_no_json_leaves(write_result: Write) -> None:
+    run = replace(read_run(write_result() / 'result.json'), macs=math.nan)
+    for write in (to_json, to_html):
+        with pytest.raises(ValueError, match='JSON'):
+            write(build_tables([run]))
 
 
 def test_names_of_runs_are_text_and_no_marks(write_result: Write) -> None:

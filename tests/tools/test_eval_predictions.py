@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -173,6 +174,12 @@ def test_delta_m_needs_the_backbone(
     known = score_predictions(cfg, folder, tasks=['depth'], backbone='Swin-T')
     assert known['baseline']['name'] == 'b'
     assert known['scores']['delta_m'] == pytest.approx(100 * (0.5 - known['scores']['depth/relErr']) / 0.5)
+    path = tmp_path / 'named.json'
+    path.write_text(json.dumps({**asdict(baseline), 'name': 'named'}))
+    cfg.test_evaluator.baseline = str(path)
+    assert score_predictions(cfg, folder, tasks=['depth'], backbone='Swin-T')['baseline']['name'] == 'named'
+    assert score_predictions(cfg, folder, tasks=['depth'], backbone='Swin-S')['baseline'] is None
+    cfg.test_evaluator.baseline = 'auto'
     assert 'delta_m' not in score_predictions(cfg, folder, tasks=['depth'])['scores']
     assert 'delta_m' not in score_predictions(cfg, folder, tasks=['depth'], backbone='Swin-S')['scores']
 
@@ -192,6 +199,9 @@ def test_delta_m_needs_the_backbone(
         (np.zeros((32, 64), bool), [], '0_depth.npy: the values are of type bool'),
         (None, ['--pattern', '{name}.png'], "the pattern '{name}.png' has the unknown field 'name'"),
         (None, ['--units', 'depth=feet'], '--units depth=feet: expected TASK=VALUE'),
+        (None, ['--units', 'depth=0'], "the unit of 'depth' must be above 0 and fit 32 bits, but is 0"),
+        (None, ['--units', 'depth=-1'], "the unit of 'depth' must be above 0 and fit 32 bits, but is -1"),
+        (None, ['--units', 'depth=1e-50'], "the unit of 'depth' must be above 0 and fit 32 bits, but is 1e-50"),
         (None, ['--tasks', 'dept'], "no metric of the config scores 'dept'. Did you mean 'depth'"),
     ],
 )
@@ -206,6 +216,33 @@ def test_bad_input_is_named(
     assert caught.value.code == 2
     error = capsys.readouterr().err
     assert message in error and 'Traceback' not in error
+
+
+@pytest.mark.filterwarnings('error::RuntimeWarning')
+@pytest.mark.parametrize(
+    ('values', 'offset', 'message'),
+    [
+        (np.full((2, 2), np.nan, np.float32), 0.0, 'but here is NaN or a huge number'),
+        (np.full((2, 2), np.inf, np.float64), 0.0, 'but here is NaN or a huge number'),
+        (np.full((2, 2), 0.5, np.float32), 0.0, 'but here are fractions'),
+        (np.ones((2, 2), np.uint8), -0.5, "the offset of 'semseg', -0.5, is no whole number"),
+        (np.ones((2, 2), np.uint8), 1e30, "the offset of 'semseg', 1e[+]30, is no whole number"),
+        (b'', 0.0, 'x.png is empty'),
+        (b'no picture', 0.0, 'x.png is not a picture that can be read'),
+    ],
+)
+def test_what_is_no_class_map(values: Any, offset: float, message: str, data: MultiTaskDataset, tmp_path: Path) -> None:
+    from mtlbox.apis.predictions import PredictionFolder
+    from mtlbox.structures import MTLDataSample
+
+    if isinstance(values, bytes):
+        (tmp_path / 'x.png').write_bytes(values)
+    else:
+        np.save(tmp_path / 'x.npy', values)
+    folder = PredictionFolder(root=tmp_path, patterns={'': ('x.npy', 'x.png')}, offsets={'semseg': offset})
+    with pytest.raises(ValueError, match=message) as error:
+        folder.read(data.tasks['semseg'], MTLDataSample(), (2, 2))
+    assert str(tmp_path / 'x.') in str(error.value)
 
 
 def test_numbers_of_the_command_line() -> None:

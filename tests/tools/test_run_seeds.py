@@ -45,7 +45,8 @@ if 'stop' in args.cfg_options and not args.resume:
     sys.exit(75)
 if args.cfg_options == ['fail']:
     sys.exit(2)
-result = {'config': args.config, 'protocols': {'depth': 'pixel-pooled'}, 'scores': {'depth/rmse': 1.0 + args.seed}}
+scores = {'depth/rmse': 1.0 + args.seed}
+result = {'config': args.config, 'seed': args.seed, 'protocols': {'depth': 'pixel-pooled'}, 'scores': scores}
 (args.work_dir / 'result.json').write_text(json.dumps(result))
 """
 
@@ -112,6 +113,7 @@ def test_a_failed_seed_ends_it(tool: ModuleType, tmp_path: Path, capsys: pytest.
     ('arguments', 'message'),
     [
         (['--seeds', '0', '0'], '--seeds names a seed twice'),
+        (['--seeds', '0', '-1'], '--seeds must be 0 at least, got -1'),
         (['--seeds', '0', '--seed', '3'], '--seed is set by this tool'),
         (['--seeds', '0', '--resume=x'], '--resume=x is set by this tool'),
         (['--seeds', '0', '--cfg-options', 'randomness.seed=1'], 'randomness.seed=1 is set by this tool'),
@@ -140,12 +142,65 @@ def test_a_config_that_was_edited_is_another(tool: ModuleType, tmp_path: Path, c
     assert not (tmp_path / 'runs' / 'seed_1').exists()
 
 
-def test_settings_without_a_seed_hold_nothing(tool: ModuleType, tmp_path: Path) -> None:
-    tool.claim(tmp_path, {'options': ['a=typo']})
-    tool.claim(tmp_path, {'options': ['a=1']})
-    (tmp_path / 'seed_0').mkdir()
-    with pytest.raises(ValueError, match='has seeds of other settings'):
-        tool.claim(tmp_path, {'options': ['a=2']})
+def test_settings_without_anything_trained_hold_nothing(tool: ModuleType, tmp_path: Path) -> None:
+    assert run(tool, tmp_path, '--seeds', '0', '--cfg-options', 'fail') == 2
+    assert run(tool, tmp_path, '--seeds', '0', '--cfg-options', 'a=1') == 0
+    assert calls(tmp_path, 0) == ["0 False ['fail']", "0 False ['a=1']"]
+    assert run(tool, tmp_path, '--seeds', '1', '--cfg-options', 'a=2') == 2
+
+
+def test_a_stopped_seed_holds_its_settings(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(tool, tmp_path, '--seeds', '0', '--cfg-options', 'stop') == 75
+    assert run(tool, tmp_path, '--seeds', '0', '--cfg-options', 'a=2') == 2
+    assert 'has seeds of other settings' in capsys.readouterr().err
+
+
+def test_another_number_of_processes_is_another_setting(
+    tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(tool, tmp_path, '--seeds', '0') == 0
+    assert run(tool, tmp_path, '--seeds', '1', '--processes', '2') == 2
+    assert "'processes': 2}: give another --work-dir" in capsys.readouterr().err
+    settings = json.loads((tmp_path / 'settings.json').read_text())
+    del settings['processes']  # as of before it was noted
+    (tmp_path / 'settings.json').write_text(json.dumps(settings))
+    assert run(tool, tmp_path, '--seeds', '1') == 0
+
+
+def test_a_config_by_another_path_is_the_same(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for seed, path in enumerate(('configs/mtl/mtl_hrnet18_rooms.py', './configs/mtl/mtl_hrnet18_rooms.py', CONFIG)):
+        tool.main([path, '--work-dir', str(tmp_path), '--seeds', str(seed)])
+    result = json.loads((tmp_path / 'result.json').read_text())
+    assert result['seeds'] == [0, 1, 2] and result['config'] == 'configs/mtl/mtl_hrnet18_rooms.py'
+
+
+def test_folders_that_are_no_seeds_are_left_alone(tool: ModuleType, tmp_path: Path) -> None:
+    for name in ('seed_0_backup', 'seed_x', 'seed_007'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'done').touch()
+    assert run(tool, tmp_path, '--seeds', '0') == 0
+    assert json.loads((tmp_path / 'result.json').read_text())['seeds'] == [0]
+
+
+def test_settings_that_cannot_be_read_are_named(
+    tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / 'settings.json').write_text('{')
+    assert run(tool, tmp_path, '--seeds', '0') == 2
+    assert f'{tmp_path / "settings.json"} is not valid JSON' in capsys.readouterr().err
+
+
+def test_an_abbreviated_option_reaches_no_training(capsys: pytest.CaptureFixture) -> None:
+    spec = importlib.util.spec_from_file_location('train', ROOT / 'tools' / 'train.py')
+    assert spec is not None and spec.loader is not None
+    train = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(train)
+    with pytest.raises(SystemExit):
+        train.parse_args([CONFIG, '--see', '7'])
+    assert 'unrecognized arguments: --see 7' in capsys.readouterr().err
 
 
 def test_the_stop_signal_reaches_the_run(tmp_path: Path) -> None:

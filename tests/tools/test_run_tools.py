@@ -68,7 +68,8 @@ def test_train_writes_what_a_run_needs(run: Path) -> None:
     assert data['samples'] > 0
     assert result['scores']['depth/rmse'] > 0
     assert result['backbone'] == 'HRNet-W18-small-v2' and result['parameters'] == 4086457
-    assert result['macs'] == 142422432 and result['iter'] == result['val']['iter'] > 0
+    assert result['macs'] == 93648832 and result['macs_size'] == [32, 64]  # of the images, not of cfg.input_size
+    assert result['iter'] == result['val']['iter'] > 0
     assert re.fullmatch(r'\d+ scenes at \d+x\d+', data['setting'])
     assert result['baseline'] is None
     log = next(run.glob('*/*.log')).read_text()
@@ -81,6 +82,9 @@ def test_checkpoint_holds_plain_values(run: Path) -> None:
     assert {'state_dict', 'ema_state_dict', 'optimizer', 'message_hub', 'meta'} <= set(checkpoint)
     ema = torch.load(run / 'ema.pth', weights_only=True)['state_dict']
     assert set(ema) == set(checkpoint['state_dict'])
+    meta = torch.load(run / 'ema.pth', weights_only=True)['meta']
+    assert meta['ema'] is True and (meta['seed'], meta['world_size'], meta['iter']) == (0, 1, 2)
+    assert checkpoint['meta']['commit'] == json.loads((run / 'result.json').read_text())['commit'] == meta['commit']
 
 
 @pytest.mark.slow
@@ -140,14 +144,20 @@ def test_test_reproduces_the_validation(run: Path, tmp_path: Path) -> None:
     result = json.loads(out.read_text())
     assert result['test']['scores'] == pytest.approx(trained, rel=1e-5)
     assert result['iter'] == json.loads((run / 'result.json').read_text())['iter']
+    assert 'ema' not in result['test']
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
 
 
 def test_test_scores_under_other_protocols(run: Path, tmp_path: Path) -> None:
     protocols = ['--protocol', 'depth=image-mean', 'depth=pixel-pooled', 'semseg=pooled-absent-zero']
-    checkpoint = str(run / 'epoch_1.pth')
-    tool('test').main([CONFIG, checkpoint, '--work-dir', str(tmp_path), *protocols, '--cfg-options', *SMALL])
+    checkpoint = torch.load(run / 'epoch_1.pth', weights_only=True)
+    checkpoint['meta'].update(seed=7, commit='abc', world_size=4)
+    torch.save(checkpoint, tmp_path / 'other.pth')
+    arguments = [CONFIG, str(tmp_path / 'other.pth'), '--work-dir', str(tmp_path)]
+    tool('test').main([*arguments, *protocols, '--cfg-options', *SMALL])
     result = json.loads((tmp_path / 'result.json').read_text())
+    assert (result['seed'], result['commit'], result['world_size']) == (7, 'abc', 4)  # of the training
+    assert result['test']['commit'] != 'abc' and result['test']['checkpoint'] == str(tmp_path / 'other.pth')
     trained = json.loads((run / 'result.json').read_text())['val']['scores']
     assert result['protocols'] == {
         'semseg': 'pooled-absent-zero',
@@ -164,11 +174,15 @@ def test_a_forced_baseline_is_marked_and_another_is_refused(
 ) -> None:
     config = tmp_path / 'forced.py'
     baseline = 'nyuv2-13_hrnet18-small-v2_ctal-paper'
+    weights = {'state_dict': torch.load(run / 'epoch_1.pth', weights_only=True)['ema_state_dict']}
+    weights['ema_state_dict'] = weights['state_dict']
+    torch.save(weights, tmp_path / 'weights.pth')
     for force in (True, False):
         config.write_text(f'_base_ = {CONFIG!r}\ntest_evaluator = dict(baseline={baseline!r}, force={force})\n')
         arguments = [
             str(config),
-            str(run / 'epoch_1.pth'),
+            str(tmp_path / 'weights.pth'),
+            '--ema',
             '--work-dir',
             str(tmp_path / 'out'),
             '--cfg-options',
@@ -184,6 +198,7 @@ def test_a_forced_baseline_is_marked_and_another_is_refused(
     assert result['baseline']['name'] == baseline
     assert result['baseline']['forced'] == ['is of the data set nyuv2-13, but rooms is scored']
     assert 'delta_m' in result['scores']
+    assert result['test']['ema'] is True and result['seed'] is result['world_size'] is result['commit'] is None
     assert 'is of the data set nyuv2-13, but rooms is scored: numbers of different' in capsys.readouterr().err
 
 

@@ -54,6 +54,7 @@ val_evaluator = dict(
         dict(type='BoundaryMetric', task='boundary', protocol='astmt/nyud', workers=4),
     ],
     baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', depth='rmse', normals='mErr', boundary='odsF'),
 )
 test_evaluator = val_evaluator

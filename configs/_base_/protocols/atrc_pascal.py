@@ -60,6 +60,7 @@ val_evaluator = dict(
         dict(type='BoundaryMetric', task='boundary', protocol='astmt', workers=4),
     ],
     baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', human_parts='mIoU', saliency='maxF', normals='mErr', boundary='odsF'),
 )
 test_evaluator = val_evaluator

@@ -47,6 +47,7 @@ val_evaluator = dict(
         dict(type='DisparityMetric', task='disparity', protocol='pixel-pooled'),
     ],
     baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', disparity='relErr'),
 )
 test_evaluator = val_evaluator

@@ -22,6 +22,7 @@ val_evaluator = dict(
     type='MTLEvaluator',
     metrics=_base_.metrics,
     baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', depth='relErr', normals='mErr'),
 )
 test_evaluator = val_evaluator

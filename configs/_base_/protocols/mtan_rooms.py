@@ -34,7 +34,8 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     type='MTLEvaluator',
     metrics=_base_.metrics,
-    baseline=None,
+    baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', depth='relErr', normals='mErr'),
 )
 test_evaluator = val_evaluator

@@ -49,6 +49,7 @@ val_evaluator = dict(
         dict(type='DepthMetric', task='depth', protocol='pixel-pooled/0-6.5535'),
     ],
     baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', depth='rmse'),
 )
 test_evaluator = val_evaluator

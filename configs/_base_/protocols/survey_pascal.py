@@ -58,6 +58,7 @@ val_evaluator = dict(
         dict(type='SaliencyMetric', task='saliency', protocol='astmt'),
     ],
     baseline='auto',
+    force=False,
     primary=dict(semseg='mIoU', human_parts='mIoU', saliency='mIoU'),
 )
 test_evaluator = val_evaluator

@@ -9,7 +9,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import EMAHook as MMEngineEMAHook
 from mmengine.runner import Runner
 
-from mtlbox.engine.checkpoint import weights_of, write_checkpoint
+from mtlbox.engine.checkpoint import training_of, weights_of, write_checkpoint
 from mtlbox.registry import HOOKS
 
 
@@ -60,4 +60,7 @@ class EMAHook(MMEngineEMAHook):
 
     @master_only
     def _write(self, runner: Runner, checkpoint: dict) -> None:
-        write_checkpoint({'state_dict': weights_of(checkpoint, ema=True)}, Path(runner.work_dir, 'ema.pth'))
+        meta = {**training_of(checkpoint), 'ema': True}
+        write_checkpoint(
+            {'state_dict': weights_of(checkpoint, ema=True), 'meta': meta}, Path(runner.work_dir, 'ema.pth')
+        )

@@ -7,8 +7,7 @@ import json
 import logging
 import math
 import platform
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from mmengine.runner import Runner
 from mtlbox.config import config_hash
 from mtlbox.engine.checkpoint import replace_file
 from mtlbox.engine.rng import keep_rng
+from mtlbox.engine.source import source_commit
 from mtlbox.evaluation import MTLEvaluator
 from mtlbox.registry import HOOKS
 from mtlbox.version import __version__
@@ -36,19 +36,23 @@ class ResultHook(Hook):
     It holds the scores with their protocols, what they were measured on (``data``: data set, split, number of samples,
     whether it is a replica), what the run was ``trained_on`` (the same, and which labels were kept), the epoch and
     iteration, the config's name and hash, the commit, the seed, the device and the versions; the backbone, the number
-    of parameters, the MACs of one image of the config's ``input_size``, and the baseline of delta_m with the reasons
-    why it is not comparable where that was forced. ``best`` is the validation with the best value of what the
-    checkpoint hook keeps (``save_best``). ``scores`` are the run's: the test's, else the best validation's, else the
-    last one's; ``iter`` is how many iterations the network was trained for then. A score that could not be computed is
-    null.
+    of parameters, the MACs of one image of ``macs_size`` (H, W), at which the first batch entered the network, and the
+    baseline of delta_m with the reasons why it is not comparable where that was forced. ``best`` is the validation with
+    the best value of what the checkpoint hook keeps (``save_best``). ``scores`` are the run's: the test's, else the
+    best validation's, else the last one's; ``iter`` is how many iterations the network was trained for then. A score
+    that could not be computed is null.
+
+    Where a checkpoint is tested, commit, seed and world size are those of its training, null where it does not say;
+    ``test`` names the checkpoint, the commit that scored it, and ``ema`` where its weights are averages.
     """
 
     priority = 'LOW'
 
     def __init__(self) -> None:
         self._result: dict[str, Any] = {}
-        self._macs: int | None = None
-        self._counted = False
+        self._macs: dict[tuple[int, int], int | None] = {}
+        self._size: tuple[int, int] | None = None
+        self._training: dict[str, Any] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Keep what is trained on."""
@@ -64,6 +68,19 @@ class ResultHook(Hook):
         if runner._resume:
             self._result = copy.deepcopy(checkpoint.get('result', {}))
 
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        """Note the size at which images enter the network."""
+        if batch_idx == 0:
+            self._size = _size(data_batch, outputs)
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        """Note the size at which images enter the network."""
+        self.after_val_iter(runner, batch_idx, data_batch, outputs)
+
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Record a validation."""
         entry = {'epoch': runner.epoch, 'iter': runner.iter, 'scores': _numbers(metrics or {})}
@@ -78,9 +95,13 @@ class ResultHook(Hook):
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Record a test."""
+        loaded = None if runner.iter else getattr(runner, 'loaded_training', None)
+        self._training = loaded
         self._result['test'] = {
-            'checkpoint': runner._load_from,
-            'iter': runner.iter or runner.loaded_iter,
+            'checkpoint': runner._load_from if loaded else None,
+            'iter': loaded['iter'] if loaded else runner.iter or None,
+            'commit': source_commit(),
+            **({'ema': True} if loaded and loaded['ema'] else {}),
             'scores': _numbers(metrics or {}),
         }
         self._write(runner, runner.test_loop.evaluator)
@@ -96,20 +117,26 @@ class ResultHook(Hook):
     def _write(self, runner: Runner, evaluator: Any) -> None:
         described = evaluator.description() if isinstance(evaluator, MTLEvaluator) else {'protocols': {}}
         model = runner.cfg.get('model')
-        if not self._counted:
-            self._macs, self._counted = _macs(runner), True
+        if self._size is not None and self._size not in self._macs:
+            self._macs[self._size] = _macs(runner, self._size)
+        training = self._training or {
+            'commit': source_commit(),
+            'seed': runner.seed,
+            'world_size': runner.world_size,
+        }
         chosen = self._result.get('test') or self._result.get('best') or self._result['val']
         text = json.dumps(
             {
                 'config': runner.cfg.filename,
                 'config_hash': config_hash(runner.cfg),
-                'commit': _commit(),
-                'seed': runner.seed,
+                'commit': training['commit'],
+                'seed': training['seed'],
                 'device': _device(),
-                'world_size': runner.world_size,
+                'world_size': training['world_size'],
                 'versions': _versions(),
                 'parameters': getattr(runner, 'num_parameters', None),
-                'macs': self._macs,
+                'macs': None if self._size is None else self._macs[self._size],
+                'macs_size': self._size,
                 'model': model.get('type') if isinstance(model, Mapping) else None,
                 **described,
                 'iter': chosen.get('iter'),
@@ -125,12 +152,21 @@ def _numbers(scores: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: float(value) if math.isfinite(float(value)) else None for key, value in scores.items()}
 
 
-def _macs(runner: Runner) -> int | None:
-    """MACs of one image of the config's ``input_size``, counted on a second, memoryless model; None where it fails."""
+def _size(batch: Any, outputs: Sequence | None) -> tuple[int, int] | None:
+    """(H, W) at which the images of a batch entered the network, padding included; None where it is not known."""
+    padded = getattr(outputs[0], 'pad_shape', None) if outputs else None
+    if padded is None:
+        inputs = batch.get('inputs') if isinstance(batch, Mapping) else None
+        padded = inputs[0].shape if inputs is not None and len(inputs) else ()
+    return (int(padded[-2]), int(padded[-1])) if len(padded) > 1 else None
+
+
+def _macs(runner: Runner, size: tuple[int, int]) -> int | None:
+    """MACs of one image of ``size`` (H, W), counted on a second, memoryless model; None where it fails."""
     from mtlbox.apis.complexity import build_for_counting, count_complexity, logits  # which imports the engine
 
-    model, size = runner.cfg.get('model'), runner.cfg.get('input_size')
-    if not isinstance(model, Mapping) or size is None:
+    model = runner.cfg.get('model')
+    if not isinstance(model, Mapping):
         return None
     try:
         with keep_rng():  # a model that cannot be built without memory draws weights
@@ -156,12 +192,3 @@ def _versions() -> dict[str, str]:
         'mmcv': mmcv.__version__,
         'numpy': np.__version__,
     }
-
-
-def _commit() -> str | None:
-    """Return the commit of the source tree, with ``-dirty`` where files differ from it; None outside a checkout."""
-    command = ['git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -268,7 +268,7 @@ def canonical_name(name: str) -> str:
         ValueError: If there is none; the message gives the nearest names.
     """
     names = {spelling: protocol.name for protocol in _ALL for spelling in (protocol.name, *protocol.aliases)}
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise ValueError(f'{name!r} is not a known protocol.{did_you_mean(str(name), set(names.values()))}')
     return names[name]
 
