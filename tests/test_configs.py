@@ -15,12 +15,22 @@ from mtlbox.compat import ensure_torchvision
 from mtlbox.config import load_config
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.engine import build_runner
+from mtlbox.evaluation import JointEvaluator
 from mtlbox.leaderboard import backbone_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
-REPLICAS = {'nyuv2-13': 'NYUv2', 'cityscapes': 'CityscapesMTAN', 'nyud-c': 'NYUD', 'pascal': 'PASCALContext'}
+REPLICAS = {
+    'nyuv2-13': 'NYUv2',
+    'cityscapes': 'CityscapesMTAN',
+    'nyud-c': 'NYUD',
+    'pascal': 'PASCALContext',
+    'cityscapes-raw': 'Cityscapes',
+    'vkitti2-joint': 'VKITTI2',
+    'synthia': 'Synthia',
+    'taskonomy-omnidata': 'Taskonomy',
+}
 LARGE = ('hrnet48', 'swin', 'vit', 'resnet50')
 """Parts of the names of configs whose training step is left to the slow tests."""
 SWIN = {
@@ -110,20 +120,33 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     for name, length in (('train', 2), ('val', 3), ('test', 3)):
         loader = cfg[f'{name}_dataloader']
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        for step in loader.dataset.pipeline:
-            if step.type in ('RandomCrop', 'Resize'):
-                step.size = SIZE
-        if 'data_root' in loader.dataset:
-            loader.dataset.data_root = str(replicas / loader.dataset.type)
-        else:
-            loader.dataset.update(length=length, size=SIZE)
-    for metric in cfg.val_evaluator.metrics:
-        if 'workers' in metric:
-            metric.workers = 0
+        for dataset in parts(loader.dataset, 'datasets'):
+            for step in dataset.pipeline:
+                if step.type in ('RandomCrop', 'Resize'):
+                    step.size = SIZE
+            for rule in dataset.get('labelled_only', {}).values():
+                rule.count = 1
+            if dataset.get('drop_unlabelled'):
+                loader.batch_size = 1
+            if 'data_root' in dataset:
+                dataset.data_root = str(replicas / dataset.type)
+            else:
+                dataset.update(length=length, size=SIZE)
+    for evaluator in parts(cfg.val_evaluator, 'evaluators'):
+        for metric in evaluator.metrics:
+            if 'workers' in metric:
+                metric.workers = 0
+    if 'batch_sampler' in cfg.train_dataloader:  # a batch of each data set
+        cfg.train_dataloader.batch_sampler.ratios = dict.fromkeys(cfg.train_dataloader.dataset.datasets, 1)
     length = 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
     cfg.train_cfg.update({length: 1, 'val_interval': 1})
     cfg.work_dir = str(work_dir)
     return cfg
+
+
+def parts(config: Config, key: str) -> list[Config]:
+    """The data sets or evaluators that one is made of, or the one itself."""
+    return list(config[key].values()) if key in config else [config]
 
 
 @pytest.mark.parametrize('path', by_size(twins=False))
@@ -143,17 +166,22 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     ]
     assert not unchanged, f'parameters that a training step does not move: {unchanged[:5]}'
     result = json.loads((tmp_path / 'result.json').read_text())
-    assert set(result['protocols']) == set(runner.model.tasks)
-    scores = result['val']['scores']
     assert result['macs'] > 0
+    scores, evaluator = result['val']['scores'], runner.val_loop.evaluator
+    if isinstance(evaluator, JointEvaluator):
+        names = {name.rpartition('/')[2] for name in result['protocols']}
+        assert all(name.partition('/')[0] in evaluator.evaluators for name in scores)
+    else:
+        names = set(result['protocols'])
+    assert names == set(runner.model.tasks)
     for task in result['protocols']:
         finite = [v for k, v in scores.items() if k.startswith(f'{task}/') and v is not None and math.isfinite(v)]
         assert finite, f'{task} has no score in {scores}'
-    evaluator = runner.val_loop.evaluator
     if evaluator.baseline is not None:
         assert 'replica' in evaluator.other_data() and 'delta_m' not in scores
     assert list(tmp_path.glob('best_*.pth')), 'no best checkpoint'
-    assert len(list((tmp_path / 'pictures' / 'iter_1').glob('*.png'))) == 3
+    pictures = list((tmp_path / 'pictures' / f'iter_{runner.iter}').glob('*.png'))
+    assert len(pictures) == min(len(runner.val_dataloader.dataset), 4)
 
 
 @pytest.mark.parametrize('path', [param.values[0] for param in by_size(twins=True)], ids=str)
@@ -176,8 +204,10 @@ def test_twins_are_twins(path: Path) -> None:
 def what_is_compared(cfg: Config) -> tuple:
     """What two configs must have in common for one to be the reference of the other."""
     weights = innermost_backbone(cfg).get('init_cfg') or {}
-    metrics = tuple((metric.task, metric.protocol) for metric in cfg.val_evaluator.metrics)
-    return backbone_of(cfg.model), weights.get('checkpoint'), cfg.val_dataloader.dataset.type, metrics
+    evaluators = parts(cfg.val_evaluator, 'evaluators')
+    metrics = tuple((metric.task, metric.protocol) for evaluator in evaluators for metric in evaluator.metrics)
+    datasets = tuple(dataset.type for dataset in parts(cfg.val_dataloader.dataset, 'datasets'))
+    return backbone_of(cfg.model), weights.get('checkpoint'), datasets, metrics
 
 
 @pytest.mark.slow

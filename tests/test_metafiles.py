@@ -19,7 +19,9 @@ from mtlbox.leaderboard import Row, load_rows
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
-TABLE = re.compile(r'Table \d+|table of Cityscapes|(?:results|ablation) on [\w-]+|ablation of the backbone')
+TABLE = re.compile(
+    r'Table \d+|table of Cityscapes|(?:results|ablation) on [\w-]+|ablation of the backbone|few-shot [a-z ]+'
+)
 HEADER_SCORE = re.compile(r'\b(mIoU|rmse|relErr|mErr|odsF|maxF|edgeLoss|delta_m) ([+-]?[\d.]*\d)')
 
 
@@ -40,8 +42,15 @@ def ablations() -> list[Any]:
     ]
 
 
-def published(model: dict[str, Any]) -> dict[str, float]:
-    return {name: value for row in model.get('Results', []) for name, value in row['Metrics'].items()}
+def published(model: dict[str, Any], dataset: str | None = None) -> dict[str, float]:
+    """Return the scores of a model, on one of its data sets if it is named."""
+    rows = [row for row in model.get('Results', []) if dataset is None or row['Dataset'] == dataset]
+    return {name: value for row in rows for name, value in row['Metrics'].items()}
+
+
+def data_of(model: dict[str, Any]) -> list[str]:
+    data = model['Metadata']['Training Data']
+    return data if isinstance(data, list) else [data]
 
 
 def header(config: Path) -> str:
@@ -102,27 +111,37 @@ BASELINES = ('Concat', 'STL', 'MTL', 'baseline')
 DATASETS = {'NYUv2': 'nyuv2-13', 'NYUD': 'nyud-40', 'Cityscapes': 'cityscapes-mtan', 'PASCAL-Context': 'pascal'}
 
 
-def leaderboard_rows(model: dict[str, Any], metrics: dict[str, float], source: str) -> list[Row]:
+def leaderboard_rows(model: dict[str, Any], metrics: dict[str, float], source: str, data: str) -> list[Row]:
     """The leaderboard's rows of the data, backbone and source of ``model`` that have all of ``metrics``.
 
-    Names are those of scores alone, or ``{task}/{score}`` where several tasks have one score.
+    Names are those of scores alone, or ``{task}/{score}`` where several tasks have one score. Of a model of ``Tasks``,
+    only these are compared.
     """
     meta = model['Metadata']
+    tasks = meta.get('Tasks')
+
+    def own(row: Row) -> dict[str, float]:
+        kept = {name: value for name, value in row.scores.items() if not tasks or name.partition('/')[0] in tasks}
+        return {name if by_task else name.rpartition('/')[2]: value for name, value in kept.items()}
+
     scores = {name: value for name, value in metrics.items() if name != 'delta_m'}
     by_task = any('/' in name for name in scores)
     return [
         row
         for row in load_rows()
-        if (row.dataset, row.backbone, row.source) == (DATASETS[meta['Training Data']], meta['Backbone'], source)
-        and {name if by_task else name.rpartition('/')[2]: value for name, value in row.scores.items()} == scores
+        if (row.dataset, row.backbone, row.source) == (DATASETS[data], meta['Backbone'], source)
+        and own(row) == scores
         and row.delta_m == metrics.get('delta_m')
     ]
 
 
 @pytest.mark.parametrize('model', [m for m in models() if m.values[0].get('Results')])
 def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
-    rows = leaderboard_rows(model, published(model), model['Metadata']['Source'].partition(';')[0])
-    assert len(rows) == 1, 'the metafile and mtlbox/leaderboard/data disagree'
+    several = len(data_of(model)) > 1
+    for data in data_of(model):
+        metrics = published(model, data if several else None)
+        rows = leaderboard_rows(model, metrics, model['Metadata']['Source'].partition(';')[0], data)
+        assert len(rows) == 1, 'the metafile and mtlbox/leaderboard/data disagree'
     assert rows[0].method.split(' ')[0] in (model['In Collection'], *BASELINES)
     assert model['Metadata'].get('Reason', REASONS[0]) in REASONS
     if rows[0].params is not None and 'Reason' not in model['Metadata']:
@@ -133,7 +152,7 @@ def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(('model', 'row'), [a for a in ablations() if a.values[1]['Metrics']])
 def test_ablations_are_the_leaderboards(model: dict[str, Any], row: dict[str, Any]) -> None:
-    rows = leaderboard_rows(model, row['Metrics'], row['Source'])
+    rows = leaderboard_rows(model, row['Metrics'], row['Source'], *data_of(model))
     assert [found.method for found in rows if found.variant == row['Name']], 'mtlbox/leaderboard/data disagrees'
 
 

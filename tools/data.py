@@ -1,9 +1,12 @@
-"""Write data sets in the layouts that the configs read, and verify those you have.
+"""Fetch data sets, write them in the layouts that the configs read, and verify those you have.
 
+python tools/data.py info nyud ROOT                   what it is, where to get it, and what ROOT holds
+python tools/data.py download nyud-c ROOT             fetch it, or say how to get it
 python tools/data.py verify nyud ROOT                 read everything once; what is missing, damaged or looks wrong
 python tools/data.py list                             the data sets, and what each command can do for them
 python tools/data.py replica nyuv2-13 ROOT            rendered rooms in the layout of the real data set
 python tools/data.py convert nyuv2-13 SOURCE ROOT     a folder of official-style pictures, or the official .mat
+python tools/data.py convert nyud-arrays SOURCE ROOT  any archive of a data set, to what is read fastest
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from urllib.error import URLError
 
-from mtlbox.datasets.layouts import LAYOUTS, nyu_official, nyu_pictures
+from mtlbox.datasets.info import describe
+from mtlbox.datasets.layouts import LAYOUTS, arrays, given_normals, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
+from mtlbox.datasets.remote import SOURCES, download, instructions
 from mtlbox.datasets.verify import KNOWN, verify
 
 
@@ -31,9 +37,13 @@ def list_layouts(args: argparse.Namespace) -> None:
         print(f'{name}: {layout.title}; {counts}; {layout.size[0]}x{layout.size[1]} ({commands})')
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all commands have."""
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what makes maps of a size."""
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="default: the data set's own size")
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what works with several processes."""
     parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
 
 
@@ -43,7 +53,8 @@ def add_replica(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     for split in ('train', 'val'):
         parser.add_argument(f'--{split}', type=int, metavar='N', help=f'{split} samples (default: as the real data)')
-    add_common(parser)
+    add_size(parser)
+    add_workers(parser)
 
 
 def replica(args: argparse.Namespace) -> None:
@@ -59,11 +70,12 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     """Declare ``convert``; what it takes depends on the data set."""
     datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
     for name, (module_doc, declare, convert) in CONVERTERS.items():
+        title = LAYOUTS[name].title if name in LAYOUTS else f'{arrays.SETS[name]}, from any archive, as arrays'
         sub = datasets.add_parser(
-            name, help=LAYOUTS[name].title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
+            name, help=title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         declare(sub)
-        add_common(sub)
+        add_workers(sub)
         sub.set_defaults(convert=convert)
 
 
@@ -82,11 +94,17 @@ def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:
     where.add_argument('--split', choices=('train', 'val'), default='val', help='where all images go (%(default)s)')
     where.add_argument('--splits', metavar='FILE', help='the official splits.mat, which says where each image goes')
     parser.add_argument('--classes', metavar='FILE', help='of the .mat: the official classMapping40.mat')
+    add_normals(parser, f'{nyu_pictures.NORMAL_AXES}; of the .mat {given_normals.AXES}')
+    add_size(parser)
+
+
+def add_normals(parser: argparse.ArgumentParser, axes: str) -> None:
+    """Add what says where normals are from; ``axes`` are those by default."""
     parser.add_argument(
-        '--normal-axes',
-        default=nyu_pictures.NORMAL_AXES,
-        metavar='X,Y,Z',
-        help='which channels are right, down and forward (%(default)s)',
+        '--normals', metavar='DIR', help='of the .mat: a folder of 0007.npy or .png, taken instead of computed ones'
+    )
+    parser.add_argument(
+        '--normal-axes', metavar='X,Y,Z', help=f'which channels are right, down and forward (default: {axes})'
     )
 
 
@@ -95,13 +113,15 @@ def convert_nyu_pictures(args: argparse.Namespace) -> None:
     if args.source.endswith('.mat'):
         convert_nyu_official(args)
         return
+    if args.normals is not None:
+        raise ValueError('--normals is for the official .mat; pictures of normals are read from SOURCE/normal_rgb.')
     report = nyu_pictures.convert(
         args.source,
         args.root,
         split=args.split,
         splits=args.splits,
         size=tuple(args.size) if args.size else LAYOUTS[args.dataset].size,
-        normal_axes=args.normal_axes,
+        normal_axes=args.normal_axes or nyu_pictures.NORMAL_AXES,
         workers=args.workers,
     )
     print(report)
@@ -113,6 +133,8 @@ def add_nyu_official(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     parser.add_argument('--splits', metavar='FILE', help='the official splits.mat')
     parser.add_argument('--classes', metavar='FILE', help='the official classMapping40.mat')
+    add_normals(parser, given_normals.AXES)
+    add_size(parser)
 
 
 def convert_nyu_official(args: argparse.Namespace) -> None:
@@ -126,10 +148,26 @@ def convert_nyu_official(args: argparse.Namespace) -> None:
         splits=args.splits,
         classes=args.classes,
         size=tuple(args.size) if args.size else None,
+        normals=args.normals,
+        normal_axes=args.normal_axes or given_normals.AXES,
         workers=args.workers,
     )
     print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
-    print('Boundaries and normals are of our own method: their scores do not compare with published ones.')
+    ours = 'Boundaries and normals are' if args.normals is None else 'Boundaries are'
+    print(f'{ours} of our own method: their scores do not compare with published ones.')
+
+
+def add_arrays(parser: argparse.ArgumentParser) -> None:
+    """Declare what the converter to arrays takes."""
+    parser.add_argument('source', metavar='SOURCE', help='folder of the data set, in any of its layouts')
+    parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
+    parser.add_argument('--labels', nargs='+', metavar='LABEL', help='only these labels (default: all)')
+
+
+def convert_arrays(args: argparse.Namespace) -> None:
+    """Convert a data set to arrays."""
+    written = arrays.convert(args.source, args.root, dataset=args.dataset, labels=args.labels, workers=args.workers)
+    print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
@@ -137,15 +175,41 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('dataset', metavar='DATASET', help=', '.join(KNOWN))
     parser.add_argument('root', metavar='ROOT', help='its folder')
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
-    parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
+    parser.add_argument('--again', action='store_true', help='read what was read before and has not changed, too')
+    add_workers(parser)
 
 
 def verify_dataset(args: argparse.Namespace) -> None:
     """Read every sample of a data set and say what is wrong; exit status 1 where anything is."""
-    report = verify(args.dataset, args.root, workers=args.workers)
+    report = verify(args.dataset, args.root, workers=args.workers, again=args.again)
     print(json.dumps(report.as_dict(), indent=1) if args.json else report)
     if not report.good:
         sys.exit(1)
+
+
+def add_info(parser: argparse.ArgumentParser) -> None:
+    """Declare ``info``."""
+    parser.add_argument('dataset', metavar='DATASET', help=', '.join(dict.fromkeys([*KNOWN, *SOURCES])))
+    parser.add_argument('root', metavar='ROOT', nargs='?', help='a folder of which to say what it holds')
+
+
+def info(args: argparse.Namespace) -> None:
+    """Say what a data set is, where to get it, and what a folder holds."""
+    print(describe(args.dataset, args.root))
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    """Declare ``download``."""
+    parser.add_argument('dataset', metavar='DATASET', help=f'{", ".join(SOURCES)}; instructions for all others')
+    parser.add_argument('root', metavar='ROOT', help='its folder; of an archive a new or empty one')
+    parser.add_argument('--keep', action='store_true', help='keep the archive in ROOT.download')
+
+
+def download_dataset(args: argparse.Namespace) -> None:
+    """Fetch a data set, or say how to get it; exit status 1 where it cannot be fetched."""
+    if args.dataset not in SOURCES:
+        sys.exit(instructions(args.dataset))
+    print(f'{args.root} is complete. Next: {download(args.dataset, args.root, keep=args.keep)}')
 
 
 Declare = Callable[[argparse.ArgumentParser], None]
@@ -158,6 +222,7 @@ CONVERTERS: dict[str, tuple[str | None, Declare, Run]] = {
         convert_nyu_pictures,
     ),
     'nyud-c': (nyu_official.__doc__, add_nyu_official, convert_nyu_official),
+    **dict.fromkeys(arrays.SETS, (arrays.__doc__, add_arrays, convert_arrays)),
 }
 """Per data set: the help text, the options, the converter."""
 COMMANDS: dict[str, tuple[Declare, Run]] = {
@@ -165,6 +230,8 @@ COMMANDS: dict[str, tuple[Declare, Run]] = {
     'replica': (add_replica, replica),
     'convert': (add_convert, convert),
     'verify': (add_verify, verify_dataset),
+    'info': (add_info, info),
+    'download': (add_download, download_dataset),
 }
 """Per command: its options, and what it does."""
 
@@ -181,7 +248,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         args.run(args)
     except (OSError, ValueError, ImportError) as error:
-        sys.exit(f'error: {error}')
+        sys.exit(f'error: {error.reason if isinstance(error, URLError) else error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted; the same command goes on where it was')
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ model = dict(
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
     backbone=_base_.backbone,
-    neck=dict(type='InitialConcat', in_channels=_base_.backbone_channels),
+    neck=dict(type='InitialConcat', in_channels=_base_.backbone_channels, with_cp=False),
     heads=dict(type='BottleneckHead', in_channels=256 * len(_base_.tasks), mid_channels=32, out_channels=128),
     losses=_base_.losses,
     weighting=_base_.weighting,

@@ -25,6 +25,7 @@ model = dict(
         fusion='shared',
         impl='auto',
         on_size_mismatch='error',
+        with_cp=False,
         feature_propagation=True,
         initial_reduction='mean',
     ),

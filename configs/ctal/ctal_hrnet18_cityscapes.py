@@ -24,6 +24,7 @@ model = dict(
         fusion='shared',
         impl='auto',
         on_size_mismatch='error',
+        with_cp=False,
     ),
     heads=dict(type='BottleneckHead', in_channels=128, mid_channels=32),
     losses=_base_.losses,

@@ -32,6 +32,7 @@ model = dict(
         query=True,
         gated_channels=None,
         keep_unused=True,
+        with_cp=False,
     ),
     heads=dict(type='FCNHead', in_channels=128, mid_channels=33),
     losses=_base_.losses,

@@ -14,7 +14,7 @@ model = dict(
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
     backbone=_base_.backbone,
-    neck=dict(type='PADNet', in_channels=_base_.backbone_channels),
+    neck=dict(type='PADNet', in_channels=_base_.backbone_channels, with_cp=False),
     heads=dict(type='BottleneckHead', in_channels=256, mid_channels=64),
     losses=_base_.losses,
     weighting=_base_.weighting,

@@ -23,6 +23,7 @@ model = dict(
         normalise_over='positions',
         divide='columns',
         impl='auto',
+        with_cp=False,
     ),
     heads=dict(type='BottleneckHead', in_channels=128, mid_channels=32),
     losses=_base_.losses,

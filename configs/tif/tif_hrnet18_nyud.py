@@ -25,6 +25,7 @@ model = dict(
         distill='self',
         num_terms=None,
         ffn_ratio=2,
+        with_cp=False,
     ),
     heads=dict(type='FCNHead', in_channels=16, mid_channels=16),
     losses=_base_.losses,

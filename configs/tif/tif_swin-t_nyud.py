@@ -26,6 +26,7 @@ model = dict(
         distill='self',
         num_terms=None,
         ffn_ratio=2,
+        with_cp=False,
     ),
     heads=dict(type='FCNHead', in_channels=240, mid_channels=240),
     losses=_base_.losses,

@@ -18,10 +18,11 @@ attention is taken apart first. Compiled operators of other packages are not see
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtlbox.compat import flop_formulas
+from mtlbox.config import ConfigError, load_config
 from mtlbox.registry import MODELS
 
 WHAT_IS_COUNTED = (
@@ -277,6 +279,23 @@ def build_for_counting(config: dict[str, Any]) -> nn.Module:
         if 'meta tensor' not in str(error):
             raise
         return MODELS.build(config)
+
+
+def count_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Complexity:
+    """Count a config's model for one image of the config's ``input_size``, on ``meta``.
+
+    Args:
+        path: The config file.
+        options: Settings that replace the config's, as of :func:`mtlbox.config.load_config`.
+
+    Raises:
+        ConfigError: The config or an option is wrong, or the config has no ``input_size``.
+    """
+    cfg = load_config(path, options, purpose='count')
+    if 'input_size' not in cfg:
+        raise ConfigError(f'{path} has no input_size, (height, width), so it is not known what to count it for.')
+    image = torch.empty(1, 3, *cfg.input_size, device='meta')
+    return count_complexity(build_for_counting(cfg.model), image, forward=lambda model, images: model.logits(images))
 
 
 def count_complexity(

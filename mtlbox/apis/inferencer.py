@@ -102,10 +102,13 @@ class MTLInferencer:
 
 
 def _pipeline(cfg: Config, size: Sequence[int] | str | None) -> Compose:
-    """Return the config's test transforms, led by a resize where they have none."""
+    """Return the config's test transforms (of the first of several data sets), led by a resize where there is none."""
     if isinstance(size, str) and size != 'native':
         raise ValueError(f"size must be (H, W) or 'native', but is {size!r}.")
-    steps = [dict(step) for step in cfg.test_dataloader.dataset.pipeline]
+    dataset = cfg.test_dataloader.dataset
+    if isinstance(dataset.get('datasets'), Mapping):
+        dataset = next(iter(dataset.datasets.values()))
+    steps = [dict(step) for step in dataset.pipeline]
     wanted = cfg.get('input_size') if size is None else size
     if size is not None:
         steps = [step for step in steps if step['type'] != 'Resize']

@@ -24,12 +24,15 @@ def set_protocols(cfg: Config, wanted: Iterable[str]) -> None:
         wanted: 'TASK=PROTOCOL', e.g. 'depth=image-mean'.
 
     Raises:
-        ValueError: One is not of this form or there twice, or its task has no metric, or its protocol is not known.
+        ValueError: One is not of this form or there twice, or its task has no metric, or its protocol is not known; or
+            several data sets are scored.
     """
     pairs = [_pair(text) for text in wanted]
     if not pairs:
         return
     evaluator = cfg.test_evaluator
+    if isinstance(evaluator, Mapping) and 'evaluators' in evaluator:
+        raise ValueError('--protocol: of several data sets, change test_evaluator.evaluators.NAME by --cfg-options.')
     if not isinstance(evaluator, Mapping) or 'metrics' not in evaluator:
         evaluator = {'type': 'MTLEvaluator', 'metrics': evaluator}
     metrics = evaluator['metrics']

@@ -57,13 +57,14 @@ SECTIONS: dict[str, Part] = {
 _PARTS: dict[str, Part] = {
     'tasks': Part(registries.TASKS, ('dict',)),
     'dataset': Part(registries.DATASETS),
-    'datasets': Part(registries.DATASETS, ('list',)),
+    'datasets': Part(registries.DATASETS, ('list', 'dict')),
     'pipeline': Part(registries.TRANSFORMS, ('list',)),
     'sampler': Part(registries.DATA_SAMPLERS),
     'batch_sampler': Part(registries.DATA_SAMPLERS),
     'collate_fn': Part(registries.FUNCTIONS),
     'worker_init_fn': Part(registries.FUNCTIONS),
     'metrics': Part(registries.METRICS, ('one', 'list')),
+    'evaluators': Part(registries.EVALUATORS, ('dict',), needed=('metrics',)),
     'optimizer': Part(registries.OPTIMIZERS),
     'vis_backends': Part(registries.VISBACKENDS, ('list',)),
     'data_preprocessor': SECTIONS['data_preprocessor'],
@@ -153,7 +154,7 @@ def _check_evaluator(where: str, config: Any) -> None:
     """Accept what mmengine does: an evaluator, or nothing but its metric or metrics."""
     if isinstance(config, Mapping) and ('metrics' in config or config.get('type') in _names(registries.EVALUATORS)):
         _check_part(where, config, Part(registries.EVALUATORS, default='MTLEvaluator'))
-        if 'metrics' not in config:
+        if not {'metrics', 'evaluators'} & config.keys():
             raise ConfigError(f"{where}: {config['type']} needs 'metrics', a list of metrics.")
     else:
         _check_part(where, config, _PARTS['metrics'])

@@ -33,8 +33,25 @@ def check_tasks(cfg: Mapping[str, Any], name: str) -> None:
             labelled = _compare_data(f'{name}: {split}_dataloader.dataset', loader['dataset'], tasks)
         if split == 'train' and labelled is not None:
             _require_labels(name, labelled, tasks)
-        if cfg.get(f'{split}_evaluator') is not None:
-            _check_metrics(f'{name}: {split}_evaluator', cfg[f'{split}_evaluator'], tasks, labelled)
+        evaluator = cfg.get(f'{split}_evaluator')
+        if isinstance(evaluator, Mapping) and isinstance(evaluator.get('evaluators'), Mapping):
+            _check_each(name, split, evaluator['evaluators'], (loader or {}).get('dataset') or {}, tasks)
+        elif evaluator is not None:
+            _check_metrics(f'{name}: {split}_evaluator', evaluator, tasks, labelled)
+
+
+def _check_each(
+    name: str, split: str, evaluators: Mapping[str, Any], dataset: Mapping, tasks: Mapping[str, Task]
+) -> None:
+    """Check the evaluators of several data sets, each against its own one."""
+    there = dataset.get('datasets')
+    for key, evaluator in evaluators.items():
+        where = f'{name}: {split}_evaluator.evaluators.{key}'
+        if not isinstance(there, Mapping) or key not in there:
+            near = did_you_mean(str(key), map(str, there) if isinstance(there, Mapping) else ())
+            raise ConfigError(f'{where} is for no data set of {split}_dataloader.{near}')
+        labelled = _compare_data(f'{name}: {split}_dataloader.dataset.datasets.{key}', there[key], tasks)
+        _check_metrics(where, evaluator, tasks, labelled)
 
 
 def _built(where: str, tasks: Any) -> dict[str, Task]:
@@ -74,8 +91,9 @@ def _datasets(where: str, config: Any) -> Iterator[tuple[str, type[MultiTaskData
         yield where, cls, config
     elif 'dataset' in config:
         yield from _datasets(f'{where}.dataset', config['dataset'])
-    elif isinstance(config.get('datasets'), Sequence):
-        for i, part in enumerate(config['datasets']):
+    elif isinstance(config.get('datasets'), (Sequence, Mapping)):
+        parts = config['datasets']
+        for i, part in parts.items() if isinstance(parts, Mapping) else enumerate(parts):
             yield from _datasets(f'{where}.datasets.{i}', part)
     else:
         yield where, None, config

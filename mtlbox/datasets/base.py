@@ -16,7 +16,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from mtlbox.datasets.listing import Listing
 from mtlbox.datasets.messages import REPLICA_MARKER
+from mtlbox.datasets.partial import PartialLabels
 from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import TASKS, TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
@@ -55,8 +57,9 @@ class MultiTaskDataset(BaseDataset):
 
     ``metainfo['origin']`` says what is scored: ``dataset``, ``split``, ``samples``, ``of`` how many in the published
     split (None where there is none), whether it is a ``replica``, i.e. rendered rooms in the place of photographs, and
-    the ``layout``, where a data set has several. ``setting`` is there where something sets the scores apart from those
-    that are published: another split, or what :attr:`setting` says.
+    the ``layout``, where a data set has several, and, where labels were withheld, which are ``labelled``. ``setting``
+    is there where something sets the scores apart from those that are published: another split, or what
+    :attr:`setting` says.
 
     A data set of yours overrides ``METAINFO``, :meth:`load_data_list`, :meth:`load_image` and :meth:`load_label`.
     Each sample passes the pipeline as a dict with
@@ -71,8 +74,8 @@ class MultiTaskDataset(BaseDataset):
     Args:
         tasks: The model's tasks by key, built or as configs.
         labels: Which labels are read. None: each task reads the label of its own name, if there is one. A sequence:
-            only these. A dict from task key to label name: for keys that differ from the label's name
-            (``{'semseg_nyu': 'semseg'}``).
+            only these, none if it is empty. A dict from task key to label name: for keys that differ from the
+            label's name (``{'semseg_nyu': 'semseg'}``).
         data_root: Folder of the data.
         split: Part of the data, e.g. ``'train'``; one of ``METAINFO['sizes']`` where these are given.
         pipeline: Transforms, built or as configs.
@@ -80,17 +83,26 @@ class MultiTaskDataset(BaseDataset):
         test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
         allow_missing: Let a file that is not there be an error when it is read, not when the samples are listed.
+        labelled_only: Which samples keep the label of a task, by its key: the path of a list of their names
+            (``sample_id``), ``dict(count=40, seed=0)`` or ``dict(fraction=0.01, seed=0)``; see
+            :class:`~mtlbox.datasets.partial.PartialLabels`.
+        labels_per_image: ``dict(least=1, most=1, seed=0)``: how many of its labels each sample keeps.
+        drop_unlabelled: Leave out the samples that keep no label at all.
 
     Raises:
+        FileNotFoundError: There is no list of ``labelled_only``.
         ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of
-            classes or another unit than its label, no task has a label, or there is no sample.
+            classes or another unit than its label, no task has a label, there is no sample, or which labels to keep is
+            not said rightly.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
-    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; ``scored``: the
-    split whose scores are published, 'val' unless given."""
+    ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
+    is not published; ``scored``: the split whose scores are published, 'val' unless given."""
+    ONE_SIZE: ClassVar[bool] = False
+    """Whether all pictures are of one size."""
 
     def __init__(
         self,
@@ -104,6 +116,9 @@ class MultiTaskDataset(BaseDataset):
         test_mode: bool = False,
         serialize_data: bool = True,
         allow_missing: bool = False,
+        labelled_only: Mapping[str, str | Mapping[str, Any]] | None = None,
+        labels_per_image: Mapping[str, int] | None = None,
+        drop_unlabelled: bool = False,
     ) -> None:
         splits = self.METAINFO.get('sizes', {})
         if splits and split not in splits:
@@ -111,6 +126,14 @@ class MultiTaskDataset(BaseDataset):
         self.tasks = build_tasks(tasks)
         self.split, self.allow_missing = split, allow_missing
         self.label_names = self.match_labels(self.tasks, labels)
+        self.drop_unlabelled = drop_unlabelled
+        self.partial = PartialLabels(
+            owner=type(self).__name__,
+            root=str(data_root),
+            label_names=self.label_names,
+            labelled_only=labelled_only,
+            labels_per_image=labels_per_image,
+        )
         super().__init__(
             data_root=data_root,
             data_prefix={},
@@ -123,7 +146,7 @@ class MultiTaskDataset(BaseDataset):
         self._metainfo['dataset'] = type(self).__name__
 
     @abstractmethod
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> Sequence[dict]:
         """Return one dict per sample with what the two loaders need.
 
         Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
@@ -137,6 +160,17 @@ class MultiTaskDataset(BaseDataset):
     @abstractmethod
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
+
+    def files_of(self, info: Mapping[str, Any]) -> list[str]:
+        """Return the files that a sample is read from, each once.
+
+        Args:
+            info: The sample, as for the loaders: ``img_path``, and ``label_files`` (``{label name: paths}``) where a
+                label is read from several files, else ``label_paths``.
+        """
+        several = info.get('label_files') or {name: [path] for name, path in (info.get('label_paths') or {}).items()}
+        files = [info.get('img_path'), *(path for paths in several.values() for path in paths)]
+        return list(dict.fromkeys(str(file) for file in files if file))
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Return a map whose size is not that of the sample's image at that size; the base refuses it.
@@ -176,7 +210,22 @@ class MultiTaskDataset(BaseDataset):
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
             **({'setting': setting} if setting else {}),
+            **({'labelled': self.partial.description()} if self.partial else {}),
         }
+
+    def filter_data(self) -> Sequence[dict]:
+        """Choose which labels are withheld, and leave out samples without any, as the arguments say."""
+        samples = self.data_list
+        if not self.partial and not self.drop_unlabelled:
+            return samples
+        names = [str(info.setdefault('sample_id', str(index))) for index, info in enumerate(samples)]
+        self.partial.settle(names)
+        for message in self.partial.messages():
+            print_log(message, logger='current')
+        if not self.drop_unlabelled or self.derived(self.tasks):
+            return samples
+        kept = [index for index, name in enumerate(names) if self.partial.has_label(name)]
+        return samples.select(kept) if isinstance(samples, Listing) else [samples[index] for index in kept]
 
     @property
     def setting(self) -> str:
@@ -201,7 +250,7 @@ class MultiTaskDataset(BaseDataset):
             message = (
                 f'{self.data_root} holds rendered rooms in the layout of {title}, not {title}: scores do not compare.'
             )
-        elif count != published:
+        elif published is not None and count != published:
             message = (
                 f'{self!r} has {count} samples, but the full split has {published}: '
                 'scores do not compare with published ones.'
@@ -231,8 +280,11 @@ class MultiTaskDataset(BaseDataset):
             image = self.load_image(info)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
+        withheld = self.partial.withheld(str(info['sample_id']))
         gt = {}
         for key, task in self.tasks.items():
+            if key in withheld:
+                continue
             name = self.label_names.get(key)
             file = files.get(name) if name else None
             with _naming(where, file):
@@ -244,7 +296,7 @@ class MultiTaskDataset(BaseDataset):
                 task.check(label, f'{where}: {file}' if file else where)
                 if label.shape[:2] != image.shape[:2]:
                     label = self.fit_label(label, task, info, image.shape[:2])
-                if task.valid(task.pack(label)[None]).any():
+                if task.is_labelled(label):
                     gt[key] = label
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}
@@ -296,7 +348,8 @@ class MultiTaskDataset(BaseDataset):
 
         Raises:
             ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
-                than its label, or no task has a label.
+                than its label, the classes of a label are not named, or ``labels`` is not given and no task has a
+                label.
             TypeError: ``labels`` is a string.
         """
         offered = tuple(cls.METAINFO['labels'])
@@ -318,6 +371,11 @@ class MultiTaskDataset(BaseDataset):
                 near = did_you_mean(str(key), tasks)
                 raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
             classes = cls.METAINFO.get('classes', {}).get(name)
+            if not classes and not tasks[key].dtype.is_floating_point:
+                raise ValueError(
+                    f"METAINFO['classes'] of {cls.__name__} does not name the classes of the label {name!r}, "
+                    f'of which the task {key!r} has {tasks[key].channels}.'
+                )
             if classes and tasks[key].channels != len(classes):
                 raise ValueError(
                     f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
@@ -331,7 +389,7 @@ class MultiTaskDataset(BaseDataset):
                     f'The label {name!r} of {cls.__name__} has the unit {unit!r}, which the task {key!r} '
                     f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}{advice}.'
                 )
-        if not matched and not cls.derived(tasks):
+        if not matched and labels is None and not cls.derived(tasks):
             raise ValueError(
                 f'{cls.__name__} has labels for {", ".join(offered) or "nothing"}, '
                 f'but the tasks are {", ".join(tasks)}. Where a key differs from the label it reads, say so: '

@@ -22,37 +22,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mtlbox.datasets.class_names import CITYSCAPES_7_CLASSES, CITYSCAPES_19_CLASSES
 from mtlbox.datasets.decode import plane, require_floats
 from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Disparity
 from mtlbox.tasks.base import Array
-
-CITYSCAPES_19_CLASSES = (
-    'road',
-    'sidewalk',
-    'building',
-    'wall',
-    'fence',
-    'pole',
-    'traffic light',
-    'traffic sign',
-    'vegetation',
-    'terrain',
-    'sky',
-    'person',
-    'rider',
-    'car',
-    'truck',
-    'bus',
-    'train',
-    'motorcycle',
-    'bicycle',
-)
-"""Names of the classes 0..18."""
-
-CITYSCAPES_7_CLASSES = ('flat', 'construction', 'object', 'nature', 'sky', 'human', 'vehicle')
-"""Names of the categories 0..6."""
 
 
 def _decode_disparity(stored: Array, path: str) -> Array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from mtlbox.datasets.image_file import read_image, read_map
+from mtlbox.datasets.image_file import read_image, read_map, read_stored
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.normals import unit as unit_vectors
 
 _UNKNOWN = 0.5  # length below which a decoded normal stands for none
 
@@ -30,11 +32,41 @@ def require_floats(stored: Array, path: str, what: str) -> None:
 
 
 def unit(normals: Array) -> Array:
-    """Return vectors of unit length, and zero where they are too short to mean anything."""
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
-    return np.where(length >= _UNKNOWN, normals / np.maximum(length, _UNKNOWN), 0).astype(np.float32)
+    """Return vectors of unit length as float32, and zero where they are too short to mean anything."""
+    return unit_vectors(normals.astype(np.float32, copy=False), _UNKNOWN)
 
 
-def normals_of_picture(path: str) -> Array:
-    """Return unit vectors of a picture that holds -1..1 as 0..255; grey is unknown."""
-    return unit(read_image(path).astype(np.float32) * np.float32(2 / 255) - 1)
+def normals_of_picture(path: str, grey: float = 127.5) -> Array:
+    """Return unit vectors of a picture that holds -1..1 about ``grey``, as which 0 is stored; grey is unknown."""
+    return unit(cv2.addWeighted(picture := read_image(path), 1 / grey, picture, 0, -1, dtype=cv2.CV_32F))
+
+
+def deep(path: str) -> Array:
+    """Return a picture of one channel of 16 bits, uint16 ``(H, W)``; three channels that are equal count as one."""
+    stored = read_stored(path)
+    if stored.ndim == 3 and (stored[..., :1] == stored).all():
+        stored = stored[..., 0]
+    if stored.ndim != 2 or stored.dtype != np.uint16:
+        kind = 'three channels' if stored.ndim == 3 else 'one channel'
+        raise ValueError(
+            f'{path}: one channel of 16 bits is expected, but it has {kind} of {stored.dtype.itemsize * 8}.'
+        )
+    return stored
+
+
+def metres(path: str, per_metre: float) -> Array:
+    """Return depths in metres, float32 ``(H, W)``, of a 16-bit picture in which 0 and 65535 are unknown."""
+    stored = deep(path)
+    return np.where(stored == 65535, 0, stored).astype(np.float32) / np.float32(per_metre)
+
+
+def numbered_classes(stored: Array, path: str, count: int) -> Array:
+    """Return classes 0.. and 255, uint8, of stored numbers 1..``count`` and 0 for none.
+
+    Raises:
+        ValueError: There are other numbers; the message names ``path``.
+    """
+    wrong = np.unique(stored[stored > count])
+    if wrong.size:
+        raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but only 1..{count} and 0 (no class) are expected.')
+    return np.where(stored == 0, 255, stored.astype(np.int32) - 1).astype(np.uint8)

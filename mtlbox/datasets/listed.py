@@ -1,4 +1,4 @@
-"""The base of data sets whose splits are lists of names, and which lie on disk in one of several layouts.
+"""The base of data sets that lie on disk in one of several layouts, with a list of names per split or without.
 
 ::
 
@@ -7,103 +7,61 @@
 
 Archives of one data set, even of one file name, differ in the suffixes and in what the files hold. A data set describes
 each as a :class:`FileLayout`; which one a folder holds is seen from the files in it, and everything after that
-(what is missing, what is damaged, what to do about it) is done here.
+(what is missing, what is damaged, what to do about it) is done here. Where there are no lists, the names are those of
+the pictures (:class:`ScannedDataset`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from mmengine.logging import print_log
 
+from mtlbox.datasets.arrays import ARRAYS, read_array
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
-from mtlbox.datasets.messages import how_to_get, is_meant, some
+from mtlbox.datasets.label_maps import LABEL_MAPS
+from mtlbox.datasets.listing import Files, Listing
+from mtlbox.datasets.messages import LISTED, how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
+from mtlbox.datasets.sources import FileLayout, MapFiles, Source, find_names, suffixes_in
+from mtlbox.datasets.verdict import look_once
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
 
+__all__ = ['FileLayout', 'ListedDataset', 'MapFiles', 'ScannedDataset', 'Source']
 
-class Source(NamedTuple):
-    """Files of one kind, ``{folder}/{name}{suffix}``.
-
-    Attributes:
-        suffix: With the dot.
-        folders: Where they are; of several, the first that has the name.
-    """
-
-    suffix: str
-    folders: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return ' or '.join(f'{folder}/*{self.suffix}' for folder in self.folders)
-
-
-class MapFiles(NamedTuple):
-    """How one kind of label is stored.
-
-    Attributes:
-        read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the
-            file.
-        sources: The files that it is read from.
-    """
-
-    read: Callable[..., Array]
-    sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True)
-class FileLayout:
-    """One archive of a data set.
-
-    Attributes:
-        name: Its name in ``tools/data.py`` and in the metainfo.
-        title: What it is, for people.
-        images: The pictures.
-        maps: The labels by name.
-        resample: Whether maps of another size than their picture are brought to its size, as the archive's own code
-            does; else that is an error.
-    """
-
-    name: str
-    title: str
-    images: Source
-    maps: Mapping[str, MapFiles]
-    resample: bool = False
-
-    def sources(self) -> list[Source]:
-        """Return all kinds of files, each once."""
-        return list(dict.fromkeys([self.images, *(source for files in self.maps.values() for source in files.sources)]))
-
-    def __str__(self) -> str:
-        return f'{self.name} ({self.title}): {", ".join(map(str, self.sources()))}'
+_FOLDERS_HELD = 64  # listings of folders that are kept while files are looked for
 
 
 class ListedDataset(MultiTaskDataset):
     """The base of data sets with lists of names and one or more layouts.
 
-    Only the labels that the tasks read need to be on disk.
+    Only the labels that the tasks read need to be on disk, and of those that are withheld none. The list of samples is
+    held by their names (:class:`~mtlbox.datasets.listing.Listing`), whatever ``serialize_data`` is.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
-    written by ``tools/data.py replica``. A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
+    written by ``tools/data.py replica``. ``resampled`` counts the maps that were brought to the size of their picture.
+    A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
 
     Args:
         data_root: Folder of the data.
         split: One of ``METAINFO['sizes']``.
         tasks: The model's tasks by key, built or as configs.
         layout: Name of the layout, where the folder holds files of several; by default it is recognised.
-        check: Look at the head and the end of every file first, so that damage is found before training starts.
+        check: Look at the head and the end of every file first, so that damage is found before training starts; files
+            that have not changed since they were found good are not looked at again.
         base: As in :class:`~mtlbox.datasets.base.MultiTaskDataset`.
 
     Raises:
         FileNotFoundError: The folder, the list of the split or a file is missing.
         ValueError: The layout cannot be told, a file is damaged, the split or the layout is unknown or the split is
-            empty, or a task has another number of classes than the labels.
+            empty, a task has another number of classes than the labels, or ``METAINFO`` lacks something.
     """
 
     LAYOUTS: ClassVar[tuple[FileLayout, ...]]
@@ -125,45 +83,42 @@ class ListedDataset(MultiTaskDataset):
         check: bool = True,
         **base: Any,
     ) -> None:
-        known = [one.name for one in self.LAYOUTS]
+        lacking = [key for key in ('labels', 'sizes') if not self.METAINFO.get(key)]
+        if lacking:
+            raise ValueError(f'METAINFO of {type(self).__name__} says nothing of {" and ".join(map(repr, lacking))}.')
+        known = [one.name for one in self.layouts()]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
-        self.check, self._wanted, self._resampled = check, layout, False
-        super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
+        self.check, self._meant, self.resampled = check, layout, 0
+        super().__init__(data_root=str(data_root), split=split, tasks=tasks, **{**base, 'serialize_data': False})
 
-    def load_data_list(self) -> list[dict]:
-        """Return the samples in the order of the list, after all files were looked at."""
+    def load_data_list(self) -> Listing:
+        """Return the samples in the order of the names, after all files were looked at."""
         names = self.read_names()
-        self.layout = self.recognise(Path(self.data_root), self._wanted)
+        self.layout = self.recognise(Path(self.data_root), self._meant, self.wanted())
         self._metainfo['layout'] = self.layout.name
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
-        samples: list[dict] = []
-        missing: list[str] = []
-        labels = {name: files for name, files in self.layout.maps.items() if name in self.label_names.values()}
-        folders: dict[str, set[str]] = {}
-        for name in names:
-            image = self._find(name, self.layout.images, folders, missing)
-            maps = {
-                key: [self._find(name, s, folders, missing) for s in files.sources] for key, files in labels.items()
-            }
-            samples.append(
-                {
-                    'sample_id': name,
-                    'img_path': image,
-                    'label_paths': {key: paths[0] for key, paths in maps.items()},
-                    'label_files': maps,
-                }
-            )
-        if missing:
-            self.refuse_missing(f'Missing: {some(list(dict.fromkeys(missing)))}.\n{self._help()}')
+        if self.partial:
+            names = list(names)
+            self.partial.settle(names)
+        files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
+        files = files._replace(reads=self.partial.reads if self.partial else None)
+        finder = _Finder(files)
+        samples = Listing.read(files, names, finder)
+        if finder.missing:
+            self.refuse_missing(f'Missing: {some(finder.first, finder.missing)}.\n{self._help()}')
         if self.check:
-            self._find_damaged(samples)
+            kinds = {key: _files_of(samples, key) for key in files.maps}
+            kinds['image'] = (sample['img_path'] for sample in samples)
+            key = (type(self).__name__, self.layout.name, self.split)
+            look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples))
         return samples
 
     def load_image(self, info: dict) -> Array:
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
-        return read_image(info['img_path'])
+        path = info['img_path']
+        return read_array(path) if path.endswith('.npy') else read_image(path)
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
@@ -173,8 +128,8 @@ class ListedDataset(MultiTaskDataset):
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
         if not self.layout.resample or task.key not in self.label_names:
             return super().fit_label(label, task, info, size)
-        if not self._resampled:
-            self._resampled = True
+        self.resampled += 1
+        if self.resampled == 1:
             print_log(
                 f'{info["label_paths"][self.label_names[task.key]]} is {label.shape[0]}x{label.shape[1]}, its picture '
                 f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
@@ -183,8 +138,12 @@ class ListedDataset(MultiTaskDataset):
             )
         return task.resize(label, size)
 
-    def read_names(self) -> list[str]:
-        """Return the names of the split.
+    def wanted(self) -> Mapping[str, Container[str]]:
+        """Return which values the fields of the paths (:mod:`~mtlbox.datasets.sources`) may have; by default any."""
+        return {'split': (self.split,)}
+
+    def read_names(self) -> Iterable[str]:
+        """Return the names of the split; an iterator is asked for the first one when the layout is known.
 
         Raises:
             FileNotFoundError: There is no list.
@@ -207,7 +166,24 @@ class ListedDataset(MultiTaskDataset):
         return names
 
     @classmethod
-    def recognise(cls, root: Path, name: str | None = None) -> FileLayout:
+    def layouts(cls) -> tuple[FileLayout, ...]:
+        """Return all layouts that are read: the archives, and the arrays that ``tools/data.py convert`` makes."""
+        if not cls.LISTS:  # of which no arrays are made
+            return cls.LAYOUTS
+        tables = {label: LABEL_MAPS[name] for label, name in cls.METAINFO.get('label_maps', {}).items()}
+        maps = {
+            label: MapFiles(read_array, (Source.at(f'{label}/{{name}}.npy'),))
+            if label not in tables
+            else MapFiles(tables[label].reader(read_array), (Source.at('semseg/{name}.npy'),))
+            for label in cls.METAINFO['labels']
+        }
+        title, images = 'made by tools/data.py convert', Source.at('image/{name}.npy')
+        return (*cls.LAYOUTS, FileLayout(name=ARRAYS, title=title, images=images, maps=maps))
+
+    @classmethod
+    def recognise(
+        cls, root: Path, name: str | None = None, wanted: Mapping[str, Container[str]] | None = None
+    ) -> FileLayout:
         """Return the layout that ``root`` holds, by the suffixes of the files in its folders.
 
         A layout fits if its pictures are there and no folder that it names holds only other kinds of files.
@@ -215,46 +191,36 @@ class ListedDataset(MultiTaskDataset):
         Args:
             root: Folder of the data.
             name: Name of the layout, where it is known.
+            wanted: Which values the fields of the paths may have, by default any.
 
         Raises:
             ValueError: No layout fits, or several do.
         """
-        found = {
-            folder: _suffixes(root / folder)
-            for layout in cls.LAYOUTS
+        suffixes = cache(lambda path: suffixes_in(root, path, wanted or {}))
+        fitting = [layout for layout in cls.layouts() if layout.fits(suffixes)]
+        meant = [layout for layout in fitting if name in (None, layout.name)]
+        if len(meant) == 1:
+            return meant[0]
+        folders = {
+            str(Source.at(path)).rpartition('/')[0]: suffixes(path)
+            for layout in cls.layouts()
             for source in layout.sources()
-            for folder in source.folders
+            for path in source.paths
         }
-        fitting = [layout for layout in cls.LAYOUTS if _fits(layout, found)]
-        wanted = [layout for layout in fitting if name in (None, layout.name)]
-        if len(wanted) == 1:
-            return wanted[0]
-        seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in found.items())
-        known = '\n'.join(f'  {layout}' for layout in cls.LAYOUTS)
+        seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in folders.items())
+        known = '\n'.join(f'  {layout}' for layout in cls.layouts())
         state = 'fits none of the known layouts' if not fitting else 'fits several layouts'
         if name is not None:
             fits = ' and '.join(layout.name for layout in fitting) or 'none'
             state = f'is not in the layout {name!r}; it fits {fits}'
-        advice = '' if not wanted else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
+        advice = '' if not meant else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
         raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
 
-    def _find(self, name: str, source: Source, folders: dict[str, set[str]], missing: list[str]) -> str:
-        """Return the path of a file; one that is not there is added to ``missing``."""
-        file = name + source.suffix
-        for folder in source.folders:
-            if folder not in folders:
-                path = Path(self.data_root, folder)
-                folders[folder] = set(os.listdir(path)) if path.is_dir() else set()
-            if file in folders[folder]:
-                return os.path.join(self.data_root, folder, file)
-        missing.append(' or '.join(os.path.join(self.data_root, folder, file) for folder in source.folders))
-        return missing[-1]
-
-    def _find_damaged(self, samples: list[dict]) -> None:
+    def _find_damaged(self, samples: Iterable[dict]) -> None:
         damaged = []
         for sample in samples:
             sizes = {}
-            for path in dict.fromkeys(_paths(sample)):
+            for path in self.files_of(sample):
                 try:
                     sizes[path] = probe(path)
                 except ValueError as error:
@@ -275,32 +241,84 @@ class ListedDataset(MultiTaskDataset):
             raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
     def _help(self) -> str:
-        known = '\n'.join(f'  {layout}' for layout in self.LAYOUTS)
-        counts = ', '.join(f'{split} {n}' for split, n in self.METAINFO['sizes'].items())
+        known = '\n'.join(f'  {layout}' for layout in self.layouts())
+        counts = ', '.join(f'{split} {n}' if n else split for split, n in self.METAINFO['sizes'].items())
+        lists = f' with the lists {self.LISTS} and' if self.LISTS else ' with'
         return (
-            f'Expected is {self.TITLE} ({counts}) with the lists {self.LISTS} and files of one of these layouts:\n'
+            f'Expected is {self.TITLE} ({counts}){lists} files of one of these layouts:\n'
             f'{known}\n'
             f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
         )
 
 
-def _paths(sample: Mapping[str, Any]) -> Iterator[str]:
-    yield sample['img_path']
-    for paths in sample['label_files'].values():
-        yield from paths
+def _files_of(samples: Iterable[dict], label: str) -> Iterator[str]:
+    for sample in samples:
+        yield from sample['label_files'].get(label, ())
 
 
-def _suffixes(folder: Path) -> set[str]:
-    """Return the suffixes of the files in ``folder``; none where there is no such folder."""
-    return {Path(name).suffix for name in os.listdir(folder)} - {''} if folder.is_dir() else set()
+class _Finder:
+    """Looks for files by the listings of their folders, few of which are held at a time.
+
+    ``missing`` counts those that are nowhere, ``first`` names the first of them.
+
+    Args:
+        files: Where the files are.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.files, self.missing = files, 0
+        self.first: list[str] = []
+        self.folders: dict[str, set[str]] = {}
+
+    def __call__(self, source: Source, name: str) -> int:
+        """Return at which of its places a sample's file is; 0 where it is nowhere."""
+        paths = [self.files.path(source, name, choice) for choice in range(len(source.paths))]
+        for choice, path in enumerate(paths):
+            folder, _, file = path.rpartition('/')
+            if folder not in self.folders:
+                if len(self.folders) >= _FOLDERS_HELD:
+                    self.folders.clear()
+                self.folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+            if file in self.folders[folder]:
+                return choice
+        self.missing += 1
+        if len(self.first) < LISTED:
+            self.first.append(' or '.join(paths))
+        return 0
 
 
-def _fits(layout: FileLayout, found: Mapping[str, set[str]]) -> bool:
-    """Return whether the pictures are there and no folder has only files of other suffixes."""
-    for source in layout.sources():
-        kinds = [found[folder] for folder in source.folders if found[folder]]
-        if kinds and not any(source.suffix in suffixes for suffixes in kinds):
-            return False
-        if not kinds and source is layout.images:
-            return False
-    return True
+class ScannedDataset(ListedDataset):
+    """The base of data sets without lists: the names of a split are those of the pictures that are there.
+
+    What it takes and raises is as in :class:`ListedDataset`. A subclass says by :meth:`wanted` which pictures belong to
+    a split.
+    """
+
+    LISTS = ''
+
+    def read_names(self) -> Iterator[str]:
+        """Yield the names of the split, folder by folder, sorted.
+
+        Raises:
+            FileNotFoundError: There are none.
+        """
+        found = False
+        for template in self.layout.images.paths:
+            for name in find_names(self.data_root, template, self.wanted()):
+                found = True
+                yield name
+        if not found:
+            raise FileNotFoundError(f'{self.data_root} has no picture of the split {self.split!r}.\n{self._help()}')
+
+    def load_data_list(self) -> Listing:
+        """Return the samples in the order of the names, after all files were looked at."""
+        places = [path for layout in self.LAYOUTS for path in layout.images.paths]
+        if not any(suffixes_in(self.data_root, path, self.wanted()) for path in places):
+            pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.LAYOUTS))
+            first = places[0].partition('/')[0]
+            hint = is_meant(self.data_root, first) if '{' not in first else ''
+            raise FileNotFoundError(
+                f'There are no pictures of the split {self.split!r} in {self.data_root}, neither {pictures}.{hint}\n'
+                f'{self._help()}'
+            )
+        return super().load_data_list()

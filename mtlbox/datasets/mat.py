@@ -17,10 +17,12 @@ def read_mat(path: str | Path, name: str) -> Any:
     """
     try:
         table = loadmat(str(path), variable_names=[name])
-    except OSError:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
+    except OSError as error:
+        if error.errno is not None:  # the system's, which names the file
+            raise
+        if Path(path).stat().st_size == 0:
             raise ValueError(f'{path} is empty (0 bytes).') from None
-        raise
+        raise ValueError(f'{path} is damaged and cannot be read as a MATLAB file: {error}.') from None
     except NotImplementedError:
         raise ValueError(f'{path} is a MATLAB file of version 7.3 (HDF5), but one of version 5 is expected.') from None
     except MemoryError:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 REPLICA_MARKER = 'replica.json'
 """Name of the file that marks a folder as a replica and holds its parameters."""
-_LISTED = 5  # damaged files that a message names
+LISTED = 5
+"""Damaged or missing files that a message names."""
 
 
-def some(items: Sequence[str]) -> str:
-    """Return the first of ``items``, and how many more there are."""
-    more = f' and {len(items) - _LISTED} more' if len(items) > _LISTED else ''
-    return ', '.join(items[:_LISTED]) + more
+def some(items: Sequence[str], count: int | None = None) -> str:
+    """Return the first of ``items``, and how many more there are; ``count`` in all, where these are not all of them."""
+    count = len(items) if count is None else count
+    return ', '.join(items[:LISTED]) + (f' and {count - LISTED} more' if count > LISTED else '')
 
 
 def free_folder(root: str) -> str:

@@ -10,6 +10,8 @@ turned to face the camera. Nothing is fitted across a jump in depth.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -58,3 +60,24 @@ def normals_from_depth(
     far = cv2.dilate(depth, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     known = (near > 0) & (far <= (1 + jump) * near) & (length[..., 0] > 0)
     return np.where(known[..., None], normals / np.maximum(length, 1e-12), 0).astype(np.float32)
+
+
+class Pinhole(NamedTuple):
+    """A camera of pictures of a given size.
+
+    Attributes:
+        focal: (fx, fy) in pixels.
+        centre: (cx, cy) in pixels, the first pixel being (0, 0).
+        size: (H, W) of the pictures that these numbers are of.
+    """
+
+    focal: tuple[float, float]
+    centre: tuple[float, float]
+    size: tuple[int, int]
+
+    def normals(self, depth: Array, *, window: int) -> Array:
+        """Return :func:`normals_from_depth` of ``depth``, which may be of pictures reduced to another size."""
+        y, x = depth.shape[0] / self.size[0], depth.shape[1] / self.size[1]
+        focal = (self.focal[0] * x, self.focal[1] * y)
+        centre = ((self.centre[0] + 0.5) * x - 0.5, (self.centre[1] + 0.5) * y - 0.5)
+        return normals_from_depth(depth, focal, centre, window=window)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,21 +37,26 @@ def read_header(path: str | Path) -> NpyHeader:
             longer than its header says.
     """
     with open(path, 'rb') as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(_FIRST_READ)
-        if not head:
-            raise ValueError(f'{path} is empty (0 bytes).')
-        if head[:6] != _MAGIC:
-            raise ValueError(f'{path} is not a NumPy file: it begins with {head[:12]!r} instead of {_MAGIC!r}.')
-        width = 2 if head[6:7] == b'\x01' else 4
-        start = 8 + width
-        length = int.from_bytes(head[8:start], 'little')
-        if length > _LONGEST_HEADER:
-            raise ValueError(f'{path} has a damaged header: its length is given as {length} bytes.')
-        if start + length > len(head):
-            head += file.read(start + length - len(head))
+        return _read_header(file, path)[0]
+
+
+def _read_header(file: BinaryIO, path: str | Path) -> tuple[NpyHeader, int, Literal['C', 'F']]:
+    """Return the header of an open file, where the numbers begin in it, and their order."""
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(_FIRST_READ)
+    if not head:
+        raise ValueError(f'{path} is empty (0 bytes).')
+    if head[:6] != _MAGIC:
+        raise ValueError(f'{path} is not a NumPy file: it begins with {head[:12]!r} instead of {_MAGIC!r}.')
+    width = 2 if head[6:7] == b'\x01' else 4
+    start = 8 + width
+    length = int.from_bytes(head[8:start], 'little')
+    if length > _LONGEST_HEADER:
+        raise ValueError(f'{path} has a damaged header: its length is given as {length} bytes.')
+    if start + length > len(head):
+        head += file.read(start + length - len(head))
     try:
-        header = _parse(head[start : start + length])
+        header, order = _parse(head[start : start + length])
     except Exception as error:  # damaged bytes end in any exception, MemoryError and OverflowError included
         raise ValueError(f'{path} has a damaged header ({type(error).__name__}: {error}).') from error
     if any(side < 0 for side in header.shape):
@@ -65,23 +70,27 @@ def read_header(path: str | Path) -> NpyHeader:
             f'{path} is {state}: an array of shape {header.shape} and type {header.dtype} '
             f'takes {expected} bytes, but the file has {size}.'
         )
-    return header
+    return header, start + length, order
 
 
 @lru_cache(maxsize=256)
-def _parse(header: bytes) -> NpyHeader:
+def _parse(header: bytes) -> tuple[NpyHeader, Literal['C', 'F']]:
     """Read the literal dict of a header; the files of a data set have few different ones."""
     fields = ast.literal_eval(header.decode('latin1').strip())
-    return NpyHeader(tuple(int(n) for n in fields['shape']), np.dtype(fields['descr']))
+    order: Literal['C', 'F'] = 'F' if fields['fortran_order'] else 'C'
+    return NpyHeader(tuple(int(n) for n in fields['shape']), np.dtype(fields['descr'])), order
 
 
 def load(path: str | Path) -> Array:
     """Return the array in ``path``; what may be raised is as for :func:`read_header`."""
-    read_header(path)
-    try:
-        return np.load(path, allow_pickle=False)
-    except Exception as error:  # what of the header only NumPy looks at
-        raise ValueError(f'{path} is damaged and cannot be read as a NumPy file: {error}') from error
+    with open(path, 'rb') as file:
+        header, start, order = _read_header(file, path)
+        try:
+            file.seek(start)
+            numbers = np.fromfile(file, dtype=header.dtype, count=math.prod(header.shape))
+            return numbers.reshape(header.shape, order=order)
+        except Exception as error:  # a shape or type that a damaged header gives and NumPy cannot have
+            raise ValueError(f'{path} is damaged and cannot be read as a NumPy file: {error}') from error
 
 
 def save(path: str | Path, array: Array) -> None:

@@ -25,27 +25,22 @@ third's crop size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from mtlbox.datasets import npy
+from mtlbox.datasets.class_names import NYUD_40_CLASSES, TASKONOMY_17_CLASSES
 from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, plane, require_floats, unit
 from mtlbox.datasets.image_file import read_map
+from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
-
-NYUD_40_CLASSES = (
-    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter',
-    'blinds', 'desk', 'shelves', 'curtain', 'dresser', 'pillow', 'mirror', 'floor mat', 'clothes', 'ceiling', 'books',
-    'refrigerator', 'television', 'paper', 'towel', 'shower curtain', 'box', 'whiteboard', 'person', 'night stand',
-    'toilet', 'sink', 'lamp', 'bathtub', 'bag', 'other structure', 'other furniture', 'other prop',
-)  # fmt: skip
-"""Names of the classes 0..39, in the order of the official 40-class mapping."""
 
 _FARTHEST = 50  # metres that no depth of a room exceeds
 
@@ -63,13 +58,13 @@ def _classes(path: str) -> Array:
     stored = _stored(path, 'segmentation')
     if stored.ndim != 2:
         raise ValueError(f'{path}: classes (H, W) are expected, but the shape is {stored.shape}.')
-    if stored.dtype.kind not in 'iuf' or not (np.rint(stored) == stored).all():
+    if stored.dtype.kind not in 'iuf' or (stored.dtype.kind == 'f' and not (np.rint(stored) == stored).all()):
         raise ValueError(f'{path}: classes must be whole numbers, but it holds others, of type {stored.dtype}.')
-    wrong = np.unique(stored[(stored < 0) | (stored > len(NYUD_40_CLASSES))])
-    if wrong.size:
+    if stored.min() < 0 or stored.max() > len(NYUD_40_CLASSES):
+        wrong = np.unique(stored[(stored < 0) | (stored > len(NYUD_40_CLASSES))])
         hint = ' Are classes counted from 0 here, as after reading?' if 255 in wrong else ''
         raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but 1..40 and 0 (no class) are expected.{hint}')
-    return np.where(stored == 0, 255, stored.astype(np.int16) - 1).astype(np.uint8)
+    return stored.astype(np.uint8) - np.uint8(1)  # 0 becomes 255
 
 
 def _depth(path: str) -> Array:
@@ -88,7 +83,7 @@ def _normals(path: str) -> Array:
     require_floats(stored, path, 'unit vectors')
     if stored.ndim != 3 or stored.shape[2] != 3:
         raise ValueError(f'{path}: vectors (H, W, 3) are expected, but the shape is {stored.shape}.')
-    largest = np.abs(stored).max()
+    largest = max(stored.max(), -stored.min())
     if not largest <= 1.02:  # NaN as well
         raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
     return unit(stored.astype(np.float32))
@@ -101,8 +96,9 @@ def _boundary(path: str) -> Array:
     return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
 
 
-_KINDS = {
+_KINDS: dict[str, tuple[str, Callable[..., Array]]] = {
     'semseg': ('segmentation', _classes),
+    'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader(_classes)),
     'depth': ('depth', _depth),
     'normals': ('normals', _normals),
     'boundary': ('edge', _boundary),
@@ -111,12 +107,15 @@ _KINDS = {
 
 
 def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
-    """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by label."""
+    """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by folder."""
     return FileLayout(
         name=name,
         title=title,
-        images=Source(images, ('images',)),
-        maps={label: MapFiles(read, (Source(maps[label], (folder,)),)) for label, (folder, read) in _KINDS.items()},
+        images=Source.at(f'images/{{name}}{images}'),
+        maps={
+            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),))
+            for label, (folder, read) in _KINDS.items()
+        },
         resample=resample,
     )
 
@@ -130,45 +129,48 @@ class NYUD(ListedDataset):
     """
 
     TITLE = 'NYUD'
+    ONE_SIZE = True
     LISTS = 'gt_sets/{split}.txt'
     LAYOUTS = (
         _layout(
             'nyud-a',
             "ASTMT's NYUD_MT.tgz",
             '.jpg',
-            semseg='.mat',
+            segmentation='.mat',
             depth='.mat',
             normals='.jpg',
-            boundary='.png',
+            edge='.png',
             resample=True,
         ),
         _layout(
             'nyud-b',
             "the survey's NYUD_MT.tgz, 480x640",
             '.jpg',
-            semseg='.png',
+            segmentation='.png',
             depth='.npy',
             normals='.npy',
-            boundary='.npy',
+            edge='.npy',
             resample=True,
         ),
         _layout(
             'nyud-c',
             "ATRC's NYUDv2.tar.gz, 425x560",
             '.png',
-            semseg='.png',
+            segmentation='.png',
             depth='.npy',
             normals='.png',
-            boundary='.png',
+            edge='.png',
         ),
     )
     METAINFO: ClassVar[dict] = {
         'labels': tuple(_KINDS),
-        'classes': {'semseg': NYUD_40_CLASSES},
+        'classes': {'semseg': NYUD_40_CLASSES, 'semseg_taskonomy': TASKONOMY_17_CLASSES},
+        'label_maps': {'semseg_taskonomy': 'nyud-to-taskonomy'},
         'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (
         'NYUDv2.tar.gz, which the README of brdav/atrc on GitHub offers (and those of InvPT and its successors), '
-        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch.'
+        'or one of the two NYUD_MT.tgz, of facebookresearch/astmt or SimonVandenhende/Multi-Task-Learning-PyTorch. '
+        'tools/data.py download fetches nyud-c and nyud-a.'
     )

@@ -161,7 +161,7 @@ def _human_parts(path: str) -> Array:
     return parts if parts.any() else np.full_like(parts, 255)
 
 
-_LABEL_MAPS = Source('.mat', ('pascal-context/trainval',))
+_LABEL_MAPS = Source.at('pascal-context/trainval/{name}.mat')
 
 
 @DATASETS.register_module()
@@ -177,12 +177,14 @@ class PASCALContext(ListedDataset):
         FileLayout(
             name='pascal',
             title="ASTMT's PASCAL_MT.tgz",
-            images=Source('.jpg', ('JPEGImages',)),
+            images=Source.at('JPEGImages/{name}.jpg'),
             maps={
-                'semseg': MapFiles(read_map, (Source('.png', ('semseg/VOC12', 'semseg/pascal-context')),)),
-                'human_parts': MapFiles(_human_parts, (Source('.mat', ('human_parts',)),)),
-                'saliency': MapFiles(binary_of_picture, (Source('.png', ('sal_distill',)),)),
-                'normals': MapFiles(_normals, (Source('.png', ('normals_distill',)), _LABEL_MAPS)),
+                'semseg': MapFiles(
+                    read_map, (Source.at('semseg/VOC12/{name}.png', 'semseg/pascal-context/{name}.png'),)
+                ),
+                'human_parts': MapFiles(_human_parts, (Source.at('human_parts/{name}.mat'),)),
+                'saliency': MapFiles(binary_of_picture, (Source.at('sal_distill/{name}.png'),)),
+                'normals': MapFiles(_normals, (Source.at('normals_distill/{name}.png'), _LABEL_MAPS)),
                 'boundary': MapFiles(_boundary, (_LABEL_MAPS,)),
             },
         ),
@@ -194,5 +196,6 @@ class PASCALContext(ListedDataset):
     }
     ORIGIN = (
         'PASCAL_MT.tgz, which the READMEs of facebookresearch/astmt and SimonVandenhende/Multi-Task-Learning-PyTorch '
-        'on GitHub offer (PASCALContext.tar.gz of ATRC and InvPT is the same layout).'
+        'on GitHub offer (PASCALContext.tar.gz of ATRC and InvPT is the same layout). '
+        'tools/data.py download fetches the latter.'
     )

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mtlbox.datasets import npy
+from mtlbox.datasets.image_file import JPEG_END, JPEG_HEAD, PNG_END, PNG_HEAD, TAIL
 
-_PNG_HEAD, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
-_JPEG_HEAD, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
-_TAIL = 64  # bytes among which the end of a picture is looked for, for some programs append a few
 _MAT_HEAD = 128
 _MAT_VERSION_5 = (b'\x00\x01IM', b'\x01\x00MI')
 
@@ -35,15 +33,15 @@ def _probe_npy(path: str | Path) -> tuple[int, int] | None:
 
 def _probe_png(path: str | Path) -> tuple[int, int]:
     head, tail = _ends(path, 24)
-    _require(path, head.startswith(_PNG_HEAD) and len(head) == 24, 'is not a PNG picture', head)
-    _require(path, _PNG_END in tail, 'is truncated: the end of a PNG picture is missing')
+    _require(path, head.startswith(PNG_HEAD) and len(head) == 24, 'is not a PNG picture', head)
+    _require(path, PNG_END in tail, 'is truncated: the end of a PNG picture is missing')
     return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
 
 
 def _probe_jpeg(path: str | Path) -> None:
     head, tail = _ends(path, 12)
-    _require(path, head.startswith(_JPEG_HEAD), 'is not a JPEG picture', head)
-    _require(path, _JPEG_END in tail, 'is truncated: the end of a JPEG picture is missing')
+    _require(path, head.startswith(JPEG_HEAD), 'is not a JPEG picture', head)
+    _require(path, JPEG_END in tail, 'is truncated: the end of a JPEG picture is missing')
 
 
 def _probe_mat(path: str | Path) -> None:
@@ -70,7 +68,7 @@ def _ends(path: str | Path, length: int) -> tuple[bytes, bytes]:
         head = file.read(length)
         if not head:
             raise ValueError(f'{path} is empty (0 bytes).')
-        file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
+        file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))
         return head, file.read()
 
 

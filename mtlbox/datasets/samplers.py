@@ -19,18 +19,18 @@ class SampleIndex(int):
 
     Args:
         index: Number of the sample.
-        stream: (seed, epoch).
+        stream: (seed, epoch), and in a JointDataset the number of the data set.
     """
 
-    stream: tuple[int, int]
+    stream: tuple[int, ...]
 
-    def __new__(cls, index: int, stream: tuple[int, int]) -> SampleIndex:
+    def __new__(cls, index: int, stream: tuple[int, ...]) -> SampleIndex:
         """Make one."""
         made = super().__new__(cls, index)
         made.stream = stream
         return made
 
-    def __getnewargs__(self) -> tuple[int, tuple[int, int]]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:  # type: ignore[override]
         return int(self), self.stream
 
 

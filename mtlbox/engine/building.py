@@ -52,7 +52,7 @@ class CheckedBuilds(Runner):
         """
         if isinstance(evaluator, Evaluator):
             return evaluator
-        if not isinstance(evaluator, Mapping) or 'metrics' not in evaluator:
+        if not isinstance(evaluator, Mapping) or not {'metrics', 'evaluators'} & evaluator.keys():
             evaluator = {'metrics': evaluator}
         built = EVALUATORS.build({'type': 'MTLEvaluator', **evaluator})
         model = self.cfg.get('model')

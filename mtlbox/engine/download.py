@@ -15,6 +15,7 @@ from mmengine.dist import all_gather_object, get_world_size
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from mtlbox.engine.checkpoint import CheckpointError
+from mtlbox.engine.fetch import WrongContentError, fetch
 from mtlbox.registry import did_you_mean
 
 _PACKAGES, _SUFFIXES = 'pip://', ('.pth', '.safetensors')
@@ -40,9 +41,9 @@ _ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
 def local_copy(source: str | Path) -> Path:
     """Return the local file of a checkpoint, after downloading it where it is not there yet.
 
-    Downloads go where torch.hub keeps its own (``TORCH_HOME``), under a temporary name until they are whole. Where
-    the file's name has a hash, as ``name-0123abcd.pth``, the content must agree with it. In a distributed run one
-    process of each machine downloads.
+    Downloads go where torch.hub keeps its own (``TORCH_HOME``); one that was cut off is resumed. Where the file's name
+    has a hash, as ``name-0123abcd.pth``, the content must agree with it. In a distributed run one process of each
+    machine downloads.
 
     Args:
         source: A path, an ``http(s)://`` address, ``open-mmlab://name``, ``mmcls://name``, ``torchvision://name``, or
@@ -96,10 +97,11 @@ def _download(url: str, path: Path) -> Exception | None:
     """Fetch a file; return what went wrong."""
     stated = _HASH.search(path.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), stated[1] if stated else None, progress=False)
-    except RuntimeError:
+        fetch(url, path, digest=f'sha256:{stated[1]}' if stated else '', quiet=True)
+    except WrongContentError:
         return CheckpointError(f'{url} was not downloaded whole: its content does not agree with the hash in its name.')
+    except URLError as error:
+        return error
     except OSError as error:
-        return URLError(f'{url}: {getattr(error, "reason", error)}')
+        return URLError(f'{url}: {error}')
     return None

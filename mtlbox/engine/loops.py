@@ -46,13 +46,18 @@ class _Resumable:
     _pending_rng: Mapping[str, Any] | None = None
     """The generators' states of a checkpoint, to be put in place once there is a batch to train on."""
 
+    @property
+    def _sampler(self) -> Any:
+        """What knows seed and epoch: the sampler, also where a batch sampler asks it."""
+        return getattr(self.dataloader.batch_sampler, 'sampler', self.dataloader.sampler)
+
     def progress(self) -> dict[str, Any]:
         """Return where the loop is, for a checkpoint."""
         return {
             'consumed': self._consumed,
             'batches': len(self.dataloader),
             'validated': self._validated,
-            'sampler_seed': getattr(self.dataloader.sampler, 'seed', None),
+            'sampler_seed': getattr(self._sampler, 'seed', None),
         }
 
     def training_rng(self) -> Mapping[str, Any]:
@@ -68,8 +73,8 @@ class _Resumable:
         """
         self._validated = progress['validated']
         self._pending_rng = rng
-        if progress['sampler_seed'] is not None and hasattr(self.dataloader.sampler, 'seed'):
-            self.dataloader.sampler.seed = progress['sampler_seed']
+        if progress['sampler_seed'] is not None and hasattr(self._sampler, 'seed'):
+            self._sampler.seed = progress['sampler_seed']
         self._consumed = progress['consumed']
         if progress['batches'] != len(self.dataloader):
             self.runner.logger.warning(
@@ -83,7 +88,7 @@ class _Resumable:
         with keep_rng():
             if consumed and not self._skip(consumed):
                 self.runner.logger.warning(
-                    f'{type(self.dataloader.sampler).__name__} cannot skip samples: {consumed} batches that were '
+                    f'{self._order()} cannot skip samples: {consumed} batches that were '
                     "trained on already are read again. mtlbox's DefaultSampler and InfiniteSampler can skip."
                 )
                 iterator = iter(self.dataloader)
@@ -96,11 +101,21 @@ class _Resumable:
             self._pending_rng = None
         return iterator
 
+    def _order(self) -> str:
+        """Return the name of what decides which samples a batch has."""
+        batch_sampler = self.dataloader.batch_sampler
+        return type(self._sampler if type(batch_sampler) is BatchSampler else batch_sampler).__name__
+
     def _skip(self, batches: int) -> bool:
-        sampler, batch_sampler = self.dataloader.sampler, self.dataloader.batch_sampler
-        if type(batch_sampler) is not BatchSampler or not hasattr(sampler, 'skip'):
+        batch_sampler: Any = self.dataloader.batch_sampler
+        if type(batch_sampler) is BatchSampler:
+            if not hasattr(batch_sampler.sampler, 'skip'):
+                return False
+            batch_sampler.sampler.skip(batches * batch_sampler.batch_size)
+            return True
+        if not hasattr(batch_sampler, 'skip'):
             return False
-        sampler.skip(batches * batch_sampler.batch_size)
+        batch_sampler.skip(batches)
         return True
 
     def _validate(self) -> None:
@@ -215,7 +230,7 @@ class IterBasedTrainLoop(_Resumable, MMEngineIterBasedTrainLoop):
 
     def _batches(self) -> Iterator[Any]:
         """Yield batches without end, from the current one on."""
-        sampler = self.dataloader.sampler
+        sampler = self._sampler
         number, consumed = 0, self._iter
         if not isinstance(sampler, MMEngineInfiniteSampler):
             number, consumed = divmod(self._iter, len(self.dataloader))

@@ -119,12 +119,13 @@ class MTLRunner(CheckedBuilds):
                 model = convert_sync_batchnorm(model, self.cfg.sync_bn)
             else:
                 self.logger.warning('sync_bn is left out: batch norm is synchronised on GPUs only.')
-        wrapper: dict[str, Any] = {'type': 'MMDistributedDataParallel', **(model_wrapper_cfg or {})}
+        wrapper: dict[str, Any] = {'type': 'MTLDistributedDataParallel', **(model_wrapper_cfg or {})}
         wrapper_class = MODEL_WRAPPERS.get(wrapper['type'])
         if issubclass(wrapper_class, DistributedDataParallel):
             wrapper.setdefault('device_ids', [cuda.current_device()] if cuda.is_available() else None)
             wrapper.setdefault(_SYNC_BUFFERS, False)  # SyncBuffersHook averages them before they are needed
-            wrapper.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
+            unused = getattr(model, 'skip_unlabelled', False)
+            wrapper.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', unused))
         elif not getattr(wrapper_class, 'has_whole_weights', False) and any(
             hook['type'] == 'EMAHook' for hook in self.cfg.get('custom_hooks') or []
         ):

@@ -13,6 +13,8 @@ import torch
 from mmengine.dataset import worker_init_fn
 from mmengine.dist import all_reduce
 
+from mtlbox.datasets.worker import use_one_core
+
 EXIT_CODE = 75
 """Exit code of a training that a signal stopped after a checkpoint was written (``EX_TEMPFAIL``): start it again."""
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
@@ -76,7 +78,7 @@ def end_workers() -> None:
 
 
 def init_worker(worker_id: int, num_workers: int, rank: int, seed: int | None) -> None:
-    """Seed a data-loading process as mmengine does, and let it outlive the signals that stop a training.
+    """Seed a data-loading process as mmengine does; let it use one core, and outlive the signals that stop a training.
 
     The system sends these to every process of a job; without workers the training could not reach its checkpoint.
 
@@ -88,6 +90,7 @@ def init_worker(worker_id: int, num_workers: int, rank: int, seed: int | None) -
     """
     if seed is not None:
         worker_init_fn(worker_id, num_workers, rank, seed)
+    use_one_core()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, lambda number, frame: os._exit(0))
     signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(WORKER_SECONDS) and None)

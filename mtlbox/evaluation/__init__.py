@@ -9,6 +9,7 @@ from mtlbox.evaluation.delta_m import (
     write_baseline,
 )
 from mtlbox.evaluation.evaluator import MTLEvaluator
+from mtlbox.evaluation.joint import JointEvaluator
 from mtlbox.evaluation.metrics import (
     BoundaryLossMetric,
     BoundaryMetric,
@@ -30,6 +31,7 @@ __all__ = [
     'DepthMetric',
     'DisparityMetric',
     'EdgeMetric',
+    'JointEvaluator',
     'MTLEvaluator',
     'NormalsMetric',
     'Protocol',

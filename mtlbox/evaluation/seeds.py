@@ -19,10 +19,11 @@ _SHARED = (
     'protocols',
     'primary',
     'baseline',
+    'trained_on',
     'versions',
     'world_size',
 )
-_MUST_AGREE = ('config', 'backbone', 'data', 'protocols', 'world_size', 'model', 'parameters', 'baseline')
+_MUST_AGREE = ('config', 'backbone', 'data', 'trained_on', 'protocols', 'world_size', 'model', 'parameters', 'baseline')
 
 
 def combine_seeds(results: Mapping[int, str | Path]) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def read_run(path: str | Path) -> Row:
     """Read a result file.
 
     The row has one score a task, the first that published tables have. Scores of a replica, of a part of the data, of
-    another split, or of generated data of another size are set apart by the row's ``setting``. A task whose scores are
-    all null keeps its column.
+    another split, of generated data of another size, and of a training with few labels, are set apart by the row's
+    ``setting``. A task whose scores are all null keeps its column.
 
     Raises:
         ValueError: The file is not the result of a run, or does not say what was scored; the message names it.
@@ -66,6 +66,8 @@ def read_run(path: str | Path) -> Row:
     config = expect(result, 'config', str, where)
     name = expect(result, 'name', str, where) or (Path(config).stem if config else path.resolve().parent.name)
     dataset, setting = _data(expect(result, 'data', Mapping, where), name, path)
+    trained_on = expect(result, 'trained_on', Mapping, where)
+    setting = '; '.join(filter(None, (setting, _few_labels(trained_on, f'{where}: trained_on'))))
     protocols = {
         task: _protocol(protocol, f'{where}: protocols.{task}') for task, protocol in result['protocols'].items()
     }
@@ -182,6 +184,15 @@ def _data(data: Mapping[str, Any] | None, name: str, path: Path) -> tuple[str, s
     if whole is not None and samples != whole:
         return dataset, f'A part of the split {data.get("split")}: {samples} of {whole} samples'
     return dataset, setting_of(data, where)
+
+
+def _few_labels(data: Mapping[str, Any] | None, where: str) -> str:
+    """What was withheld of the labels that were trained on; '' where nothing was."""
+    kept = expect(data, 'labelled', Mapping, where) if data else None
+    if not kept:
+        return ''
+    each = (f'{task} on {one["samples"]} of {one["of"]} samples' for task, one in kept.items())
+    return f'Trained with labels of {", ".join(each)}'
 
 
 def _forced(baseline: Mapping[str, Any] | None, where: str) -> str:

@@ -28,6 +28,10 @@ class BaseMultiTaskModel(BaseModel):
         tasks: The tasks by key, built or as configs.
         weighting: How the tasks' losses become one; their plain sum where not given.
         data_preprocessor: The preprocessor; a ``MultiTaskDataPreprocessor`` where not given.
+        skip_unlabelled: Leave the heads and losses out of tasks that no image of the batch, of any rank, has a label
+            for, so that the optimizer leaves what only they use alone; DDP then looks for unused parameters. Else
+            their losses are zeros, which AdamW's weight decay and momentum do not heed. Where no task has a label, all
+            take part.
         init_cfg: Initialisation as in mmengine.
     """
 
@@ -37,6 +41,7 @@ class BaseMultiTaskModel(BaseModel):
         tasks: Mapping[str, Task | Mapping],
         weighting: Mapping | nn.Module | None = None,
         data_preprocessor: Mapping | nn.Module | None = None,
+        skip_unlabelled: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         built = build_tasks(tasks)
@@ -44,7 +49,7 @@ class BaseMultiTaskModel(BaseModel):
             config = {'type': 'MultiTaskDataPreprocessor', 'tasks': built, **(data_preprocessor or {})}
             data_preprocessor = MODELS.build(config)
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.tasks = built
+        self.tasks, self.skip_unlabelled = built, skip_unlabelled
         self.loss_observers: list[Callable[[dict[str, Tensor]], None]] = []
         if isinstance(weighting, nn.Module):
             self.weighting: nn.Module = weighting
@@ -64,21 +69,24 @@ class BaseMultiTaskModel(BaseModel):
 
     def forward(
         self, inputs: Tensor, data_samples: list[MTLDataSample] | None = None, mode: str = 'tensor'
-    ) -> dict[str, Tensor] | list[MTLDataSample]:
+    ) -> dict[str, Tensor] | list[MTLDataSample] | tuple[Tensor, dict[str, Tensor]]:
         """Run the model.
 
         Args:
             inputs: Images from the preprocessor, ``(B, 3, H, W)``.
-            data_samples: Their samples; needed by the modes ``loss`` and ``predict``.
-            mode: ``'loss'``: return ``{name: scalar}``; ``'predict'``: return the samples with ``pred`` set, each map
-                at its image's own size; ``'tensor'``: return ``{task: logits (B, K, h, w)}``.
+            data_samples: Their samples; needed by all modes but ``tensor``.
+            mode: ``'loss'``: return ``{name: scalar}``; ``'step'``: return what :meth:`parse_losses` makes of them, for
+                wrappers whose forward pass must hold all of a step; ``'predict'``: return the samples with ``pred``
+                set, each map at its image's own size; ``'tensor'``: return ``{task: logits (B, K, h, w)}``.
         """
         if mode == 'tensor':
             return self.logits(inputs)
-        if mode not in ('loss', 'predict'):
-            raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', but is {mode!r}.")
+        if mode not in ('loss', 'step', 'predict'):
+            raise ValueError(f"mode must be 'loss', 'step', 'predict' or 'tensor', but is {mode!r}.")
         if data_samples is None:
             raise ValueError(f'The mode {mode!r} needs data_samples.')
+        if mode == 'step':
+            return self.parse_losses(self.forward(inputs, data_samples, 'loss'))  # type: ignore[arg-type]
         if mode == 'loss':
             return {**self.loss(inputs, data_samples), **self._labelled_share(data_samples)}
         maps = self.predict(inputs, data_samples)
@@ -98,12 +106,28 @@ class BaseMultiTaskModel(BaseModel):
     def predict(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, list[Tensor]]:
         """Return ``{task: one map (C, H, W) per sample}``."""
 
+    def supervised(self, data_samples: list[MTLDataSample]) -> list[str]:
+        """Return the keys of the tasks that take part in a step, the same on all ranks; see ``skip_unlabelled``.
+
+        A collective operation where some may be left out.
+        """
+        if not self.skip_unlabelled:
+            return list(self.tasks)
+        share = self._share(data_samples).tolist()
+        return [key for key, part in zip(self.tasks, share) if part > 0] or list(self.tasks)
+
     def _labelled_share(self, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
-        device = self.data_preprocessor.device
-        flags = [[float(sample.gt.get(key).labelled) for key in self.tasks] for sample in data_samples]
-        share = torch.tensor(flags, device=device).mean(0)
-        all_reduce(share, op='mean')
+        share = self._share(data_samples).to(self.data_preprocessor.device)
         return {f'{key}/labelled': share[i] for i, key in enumerate(self.tasks)}
+
+    def _share(self, data_samples: list[MTLDataSample]) -> Tensor:
+        """Return which share of the batch, over all ranks, has a label, by task."""
+        flags = [[float(sample.gt.get(key).labelled) for key in self.tasks] for sample in data_samples]
+        share = torch.tensor(flags).mean(0)
+        if get_world_size() > 1:
+            share = share.to(self.data_preprocessor.device)
+            all_reduce(share, op='mean')
+        return share
 
     def parse_losses(self, losses: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total and the values to log: the total as ``loss`` and every part under its own name.

@@ -44,6 +44,8 @@ class MultiTaskModel(BaseMultiTaskModel):
         auxiliary_heads: Configs of heads that only turn a neck's auxiliary output into a loss, by name; each has
             a ``task`` and ``losses`` of its own.
         data_preprocessor: The preprocessor; a ``MultiTaskDataPreprocessor`` where not given.
+        skip_unlabelled: Leave tasks out that no image of a batch has a label for, as in ``BaseMultiTaskModel``. The
+            neck is run for all of them.
         init_cfg: Initialisation as in mmengine.
 
     Raises:
@@ -61,9 +63,16 @@ class MultiTaskModel(BaseMultiTaskModel):
         weighting: Mapping | nn.Module | None = None,
         auxiliary_heads: Mapping[str, Mapping] | None = None,
         data_preprocessor: Mapping | nn.Module | None = None,
+        skip_unlabelled: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(tasks=tasks, weighting=weighting, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        super().__init__(
+            tasks=tasks,
+            weighting=weighting,
+            data_preprocessor=data_preprocessor,
+            skip_unlabelled=skip_unlabelled,
+            init_cfg=init_cfg,
+        )
         self.backbone = BACKBONES.build(dict(backbone))
         self.neck = NECKS.build({'tasks': self.tasks, **neck}) if neck else None
         head_cfgs = select_by_task(heads, self.tasks, 'heads')
@@ -97,13 +106,16 @@ class MultiTaskModel(BaseMultiTaskModel):
 
     def loss(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
         """Return the losses of the final predictions, of the neck's auxiliaries and the neck's own."""
+        supervised = self.supervised(data_samples)
         output = self.extract(inputs, data_samples)
         losses = {}
-        for key in self.tasks:
+        for key in supervised:
             for name, value in self._task_head(key).loss(output.features[key], data_samples).items():
                 losses[f'{key}/{name}'] = value
         for auxiliary in output.auxiliaries:
             head = self._auxiliary_head(auxiliary)
+            if auxiliary.task not in supervised:
+                continue
             for name, value in head.loss_by_feat(auxiliary.logits, data_samples, auxiliary.name).items():
                 if f'{auxiliary.task}/{name}' in losses:
                     raise ValueError(f'The neck has two auxiliaries {auxiliary.name!r} of the task {auxiliary.task!r}.')

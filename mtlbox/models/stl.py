@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class STL(BaseMultiTaskModel):
         neck: Config of the neck; each task gets a copy that serves this task alone.
         weighting: How the tasks' losses become one.
         data_preprocessor: The preprocessor.
+        skip_unlabelled: Leave networks out whose task no image of a batch has a label for, see ``BaseMultiTaskModel``.
         init_cfg: Initialisation as in mmengine.
     """
 
@@ -42,9 +43,16 @@ class STL(BaseMultiTaskModel):
         neck: Mapping | None = None,
         weighting: Mapping | nn.Module | None = None,
         data_preprocessor: Mapping | nn.Module | None = None,
+        skip_unlabelled: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(tasks=tasks, weighting=weighting, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        super().__init__(
+            tasks=tasks,
+            weighting=weighting,
+            data_preprocessor=data_preprocessor,
+            skip_unlabelled=skip_unlabelled,
+            init_cfg=init_cfg,
+        )
         heads = select_by_task(heads, self.tasks, 'heads')
         losses = select_by_task(losses, self.tasks, 'losses')
         self.networks = nn.ModuleDict(
@@ -63,18 +71,18 @@ class STL(BaseMultiTaskModel):
 
     def logits(self, inputs: Tensor) -> dict[str, Tensor]:
         """Return ``{task: logits (B, K, h, w)}``."""
-        return self._merged('logits', inputs)
+        return self._merged(self.tasks, 'logits', inputs)
 
     def loss(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
-        """Return the losses of all networks."""
-        return self._merged('loss', inputs, data_samples)
+        """Return the losses of the networks that take part."""
+        return self._merged(self.supervised(data_samples), 'loss', inputs, data_samples)
 
     def predict(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, list[Tensor]]:
         """Return the predictions of all networks."""
-        return self._merged('predict', inputs, data_samples)
+        return self._merged(self.tasks, 'predict', inputs, data_samples)
 
-    def _merged(self, method: str, *args: Any) -> dict[str, Any]:
+    def _merged(self, keys: Iterable[str], method: str, *args: Any) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for network in self.networks.values():
-            merged.update(getattr(network, method)(*args))
+        for key in keys:
+            merged.update(getattr(self.networks[key], method)(*args))
         return merged

@@ -82,7 +82,7 @@ class Task:
 
     def hflip(self, gt: Array) -> Array:
         """Mirror ``gt`` left to right."""
-        return np.ascontiguousarray(gt[:, ::-1])
+        return mirror(gt)
 
     def rotate(self, gt: Array, degrees: float) -> Array:
         """Turn ``gt`` about its centre, counter-clockwise as seen, by ``degrees``; corners become ignored."""
@@ -131,7 +131,7 @@ class Task:
         if gt.dtype.kind not in self.kinds:
             legal = ' or '.join(word for kind, word in (('f', 'floats'), ('i', 'integers')) if kind in self.kinds)
             raise ValueError(f'{where}: the map of {self.key!r} must hold {legal}, but has dtype {gt.dtype}.')
-        if np.issubdtype(gt.dtype, np.floating) and not np.isfinite(gt).all():
+        if gt.dtype.kind == 'f' and not (np.isfinite(gt.min()) and np.isfinite(gt.max())):  # NaN is either's
             bad = int((~np.isfinite(gt)).sum())
             raise ValueError(
                 f'{where}: the map of {self.key!r} holds {bad} NaN or infinite values. '
@@ -150,9 +150,9 @@ class Task:
 
     def pack(self, gt: Array) -> Tensor:
         """Turn ``gt`` into a tensor ``(C, H, W)`` of this task's type."""
-        array = gt[None] if gt.ndim == 2 else gt.transpose(2, 0, 1)
         kind = np.float32 if self.dtype.is_floating_point else np.int64
-        return torch.from_numpy(np.array(array, dtype=kind, order='C')).to(self.dtype)
+        array = gt.astype(kind)[None] if gt.ndim == 2 else planes(gt.astype(kind, copy=False))
+        return torch.from_numpy(array).to(self.dtype)
 
     def unpack(self, packed: Tensor) -> Array:
         """Turn a tensor ``(C, H, W)`` back into ``(H, W)`` or ``(H, W, C)``."""
@@ -162,6 +162,10 @@ class Task:
     def valid(self, gt: Tensor) -> Tensor:
         """Return which pixels of a packed map ``(B, C, H, W)`` have a label, as bool ``(B, H, W)``."""
         return gt[:, 0] != self.ignore_value
+
+    def is_labelled(self, gt: Array) -> bool:
+        """Return whether ``gt`` has a label anywhere; mostly a few of its pixels are enough to tell."""
+        return any(bool(self.valid(self.pack(part)[None]).any()) for part in (gt[::_STRIDE, ::_STRIDE], gt))
 
     def derive(self, image: Array) -> Array | None:
         """Return the map computed from the image ``(H, W, 3)``, for tasks whose label the image itself gives."""
@@ -215,6 +219,30 @@ _TAKEN = {
     'neck': "what the neck's own losses are logged under",
 }
 """Names that no task can have, and why."""
+
+
+def mirror(array: Array) -> Array:
+    """Return a picture or map ``(H, W)`` or ``(H, W, C)`` mirrored left to right, as a new array."""
+    return cv2.flip(array, 1) if _is_opencv(array) else np.ascontiguousarray(array[:, ::-1])
+
+
+def planes(array: Array) -> Array:
+    """Return a picture or map ``(H, W, C)`` as ``(C, H, W)``, contiguous, as a new array."""
+    out = np.empty((array.shape[2], *array.shape[:2]), dtype=array.dtype)
+    if _is_opencv(array):
+        cv2.split(array, list(out))
+    else:
+        np.copyto(out, array.transpose(2, 0, 1))
+    return out
+
+
+def _is_opencv(array: Array) -> bool:
+    """Return whether OpenCV can move the array's pixels, for which NumPy takes up to ten times as long."""
+    return array.dtype.name in _OPENCV and array.size > 0 and (array.ndim == 2 or array.shape[2] == 3)
+
+
+_OPENCV = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'float32', 'float64')
+_STRIDE = 32  # of the rows and columns that are looked at first
 
 
 def _for_opencv(array: Array) -> Array:

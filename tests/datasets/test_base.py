@@ -20,7 +20,7 @@ PACK = [{'type': 'PackMultiTaskInputs'}]
 class Tiny(MultiTaskDataset):
     """Four constant images; the last one has no depth."""
 
-    METAINFO: ClassVar[dict] = {'labels': ('semseg', 'depth', 'normals')}
+    METAINFO: ClassVar[dict] = {'labels': ('semseg', 'depth', 'normals'), 'classes': {'semseg': ('a', 'b', 'c')}}
     images: ClassVar[int] = 4
 
     def load_data_list(self):

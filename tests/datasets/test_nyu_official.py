@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -77,6 +78,56 @@ def test_to_nyuv2_13(official: dict[str, Path], tmp_path: Path) -> None:
     assert (sample['gt']['depth'] == 2).all()
 
 
+def give(folder: Path, size: tuple[int, int], vector: tuple[float, float, float], png: bool = False) -> Path:
+    """Normals of the three images: ``vector`` everywhere, but unknown in the first row."""
+    folder.mkdir()
+    for name in ('0001', '2', '0003'):
+        normals = np.broadcast_to(np.float32(vector), (*size, 3)).copy()
+        normals[0] = 0
+        if png:
+            picture = np.clip(np.rint((normals + 1) * 127.5 - 1e-3), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(folder / f'{name}.png'), picture[..., ::-1])
+        else:
+            np.save(folder / f'{name}.npy', normals)
+    return folder
+
+
+@pytest.mark.parametrize('png', [False, True])
+@pytest.mark.parametrize('size', [(H, W), (425, 560)])
+def test_given_normals(official: dict[str, Path], tmp_path: Path, size: tuple[int, int], png: bool) -> None:
+    folder = give(tmp_path / 'normals', size, (0.6, 0, -0.8), png)
+    convert(root=tmp_path / 'out', dataset='nyud-c', quiet=True, normals=folder, **official)
+    gt = NYUD(data_root=str(tmp_path / 'out'), split='val', tasks=TASKS).load_sample(1)['gt']
+    assert gt['normals'][0].any() == (size == (H, W)), 'the first row of the window is unknown'
+    np.testing.assert_allclose(gt['normals'][1:], np.broadcast_to([0.6, 0, -0.8], (424, 560, 3)), atol=0.01)
+    with pytest.raises(FileExistsError, match=r'normals .* there, None now'):
+        convert(root=tmp_path / 'out', dataset='nyud-c', quiet=True, **official)
+
+
+def test_given_normals_in_other_axes(official: dict[str, Path], tmp_path: Path) -> None:
+    folder = give(tmp_path / 'normals', (H, W), (0.6, 0.8, 0))  # forward is the second, turned around
+    with pytest.raises(ValueError, match=r'0003\.npy: with the axes R,G,B, .* fit this picture best are'):
+        convert(root=tmp_path / 'a', dataset='nyuv2-13', quiet=True, normals=folder, **official)
+    convert(root=tmp_path / 'b', dataset='nyuv2-13', quiet=True, normals=folder, normal_axes='R,B,-G', **official)
+    dataset = NYUv2(data_root=str(tmp_path / 'b'), split='val', tasks={'normals': TASKS['normals']})
+    np.testing.assert_allclose(dataset.load_sample(0)['gt']['normals'][9, 9], [0.6, 0, -0.8], atol=1e-6)
+
+
+def test_given_normals_that_do_not_fit(official: dict[str, Path], tmp_path: Path) -> None:
+    folder = give(tmp_path / 'normals', (40, 50), (0, 0, -1))
+    arguments: dict[str, Any] = {'root': tmp_path / 'out', 'quiet': True, 'normals': folder, **official}
+    with pytest.raises(ValueError, match=r'npy is 40x50, but the image is 480x640'):
+        convert(dataset='nyuv2-13', **arguments)
+    np.save(folder / '0003.npy', np.zeros((H, W), np.float32))
+    np.save(folder / '2.npy', np.full((H, W, 3), 128, np.uint8))
+    with pytest.raises(ValueError, match=r'2\.npy: unit vectors must be floats|0003\.npy: vectors \(H, W, 3\)'):
+        convert(dataset='nyuv2-13', **arguments)
+    (folder / '2.npy').unlink()
+    with pytest.raises(FileNotFoundError, match=r'normals has no normals of the images 2: a file 0007\.npy'):
+        convert(dataset='nyud-c', **{**arguments, 'root': tmp_path / 'new'})
+    assert not (tmp_path / 'new').exists()
+
+
 def test_13_of_40_is_the_official_table() -> None:
     if not SHARED.is_dir():
         pytest.skip('no official NYU files here')
@@ -144,7 +195,6 @@ def test_normals_of_rendered_rooms() -> None:
 
 @pytest.mark.skipif(not (SHARED.parent / 'nyu_mini').is_dir(), reason='no real pictures of NYU here')
 def test_normals_of_a_real_depth_map_are_near_those_that_others_made() -> None:
-    cv2 = pytest.importorskip('cv2')
     from mtlbox.datasets.layouts.nyu_pictures import NORMAL_AXES, Axes
 
     folder = SHARED.parent / 'nyu_mini'

@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
+import subprocess
+import sys
+import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,7 +20,7 @@ from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verify import KNOWN, verify
 from mtlbox.tasks import Depth, Normals
 
-SIZE = (16, 24)
+SIZE = (48, 64)
 TOOL = Path(__file__).parents[2] / 'tools/data.py'
 
 
@@ -34,10 +41,11 @@ def replica(layout: str, root: Path) -> Path:
 def test_a_replica_is_good(tmp_path: Path, layout: str) -> None:
     report = verify(layout, replica(layout, tmp_path), quiet=True)
     assert report.good and report.replica and report.layout == layout, str(report)
-    assert {name: split.samples for name, split in report.splits.items()} == {'train': 3, 'val': 2}
+    samples = {name: split.samples for name, split in report.splits.items()}
+    assert samples.pop('all', 5) == 5 and samples == {'train': 3, 'val': 2}
     assert set(report.splits['val'].labels) == set(KNOWN[layout][1])
     for split in report.splits.values():
-        assert split.sizes == {'16x24': split.samples}
+        assert split.sizes == {'48x64': split.samples}
         for name, seen in split.labels.items():
             assert seen.labelled == split.samples or name == 'human_parts'
     assert (str(report).endswith('good') and 'published: 795' in str(report)) or not layout.startswith('nyu')
@@ -53,7 +61,8 @@ def test_what_is_wrong_is_listed(tmp_path: Path) -> None:
     assert len(report.problems) == 2 and len(report.doubts) == 1
     assert 'depth/train_0001.npy' in report.problems[0] and 'edge/train_0002.png' in report.problems[1]
     assert 'depth/val_0000.npy: no depth is above 0.01, which does not look like metres' in report.doubts[0]
-    assert report.splits['train'].labels['semseg'].labelled == 1
+    labelled = {name: seen.labelled for name, seen in report.splits['train'].labels.items()}
+    assert labelled == {'semseg': 3, 'depth': 2, 'normals': 3, 'boundary': 2}
     assert '2 problems, 1 doubts' in str(report)
 
 
@@ -107,9 +116,131 @@ def test_what_cannot_be_told(tmp_path: Path) -> None:
     assert report.layout is None and len(report.problems) == 2 and 'gt_sets/train.txt' in report.problems[0]
     root = replica('nyud-a', tmp_path / 'a')
     wrong = verify('nyud-b', root, quiet=True)
-    assert len(wrong.problems) == 2 and "is not in the layout 'nyud-b'; it fits nyud-a" in wrong.problems[0]
+    assert len(wrong.problems) == 3 and wrong.problems[2].endswith('looks like nyud-a')
+    assert "is not in the layout 'nyud-b'; it fits nyud-a" in wrong.problems[0]
     with pytest.raises(ValueError, match=r"'nyud-d' cannot be verified.* Did you mean 'nyud"):
         verify('nyud-d', root)
+
+
+def test_the_official_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'nyu_depth_v2_labeled.mat').write_bytes(b'MATLAB 7.3'.ljust(512) + b'\x89HDF\r\n\x1a\n' + bytes(64))
+    report = verify('nyud', tmp_path, quiet=True)
+    assert report.layout == 'official' and 'tools/data.py convert makes' in report.problems[-1]
+    (tmp_path / 'nyu_depth_v2_labeled.mat').write_bytes(b'MATLAB 5.0'.ljust(600))
+    assert verify('nyud', tmp_path, quiet=True).layout is None
+
+
+def png(array: np.ndarray) -> bytes:
+    return cv2.imencode('.png', array)[1].tobytes()
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ('layout', 'file', 'content', 'said'),
+    [
+        ('nyud-c', 'segmentation/val_0000.png', png(np.full(SIZE, 41, np.uint8)), r'holds \[41\], but 1..40'),
+        ('nyud-c', 'segmentation/val_0000.png', png(np.full((8, 9), 4, np.uint8)), 'is 8x9, but the image .* is 48x64'),
+        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 3000, np.float32)), 'the largest is 3000: other units'),
+        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 0.003, np.float32)), 'does not look like metres'),
+        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, np.nan, np.float32)), 'NaN'),
+        ('nyud-c', 'depth/val_0000.npy', npy(np.ones(SIZE, np.float32))[:-9], 'is truncated'),
+        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 3, np.uint16)), 'must be floats'),
+        ('nyud-c', 'images/val_0000.png', png(np.zeros((*SIZE, 3), np.uint8))[:-40], 'damaged'),
+        ('nyud-b', 'normals/val_0000.npy', npy(2 * VECTORS), 'largest component is 2'),
+        ('nyuv2-13', 'val/normal/0.npy', npy(VECTORS / 3), 'not of unit length'),
+        ('nyuv2-13', 'val/label/0.npy', npy(np.full(SIZE, 13, np.int8)), r'13'),
+        ('nyuv2-13', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 2000, np.float32)), 'centimetres or millimetres'),
+        ('nyuv2-13', 'val/image/0.npy', npy(np.full((*SIZE, 3), 2, np.float32)), 'floats in 0..1'),
+        ('cityscapes', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 40, np.float32)), 'rescaled disparities'),
+        ('pascal', 'semseg/VOC12/val_000000.png', png(np.full(SIZE, 21, np.uint8)), '21'),
+        ('pascal', 'sal_distill/val_000000.png', png(np.ones(SIZE, np.uint8)), '0 and 255 are expected'),
+    ],
+)
+def test_each_fault_is_found(tmp_path: Path, layout: str, file: str, content: bytes, said: str) -> None:
+    root = replica(layout, tmp_path)
+    assert (root / file).read_bytes()
+    (root / file).write_bytes(content)
+    report = verify(layout, root, quiet=True)
+    found = report.problems + report.doubts
+    assert len(found) == 1 and file in found[0] and re.search(said, found[0]), found
+
+
+def test_pictures_of_two_sizes_are_doubted(tmp_path: Path) -> None:
+    root = replica('nyud-b', tmp_path)
+    (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', np.zeros((20, 24, 3), np.uint8))[1].tobytes())
+    report = verify('nyud', root, quiet=True)
+    assert report.doubts == ['train: pictures of one size are expected, but there are 48x64 (2), 20x24 (1)']
+    assert report.splits['train'].resampled == 4 and '4 maps of another size' in str(report)
+
+
+def test_every_bad_label_of_a_sample_is_listed(tmp_path: Path) -> None:
+    root = replica('nyud-c', tmp_path)
+    for folder in ('segmentation', 'edge'):
+        (root / folder / 'val_0001.png').write_bytes(b'no picture')
+    problems = verify('nyud-c', root, quiet=True).problems
+    assert ['segmentation' in problems[0], 'edge' in problems[1], len(problems)] == [True, True, 2]
+    (root / 'images/val_0001.png').write_bytes(b'')
+    assert len(verify('nyud-c', root, quiet=True).problems) == 1
+
+
+def age(root: Path) -> None:
+    """Let all files have changed a minute ago."""
+    for path in root.rglob('*'):
+        if path.is_file():
+            os.utime(path, (time.time() - 60,) * 2)
+
+
+def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = replica('nyud-c', tmp_path)
+    np.save(root / 'depth/val_0000.npy', np.full(SIZE, 0.01, np.float32))
+    assert [split.kept for split in verify('nyud-c', root, quiet=True).splits.values()] == [0, 0]
+    fresh = verify('nyud-c', root, quiet=True)  # what has only just changed is read again
+    age(root)
+    first, second = (verify('nyud-c', root, quiet=True) for _ in range(2))
+    assert [split.kept for split in second.splits.values()] == [3, 2] and '3 read by an earlier run' in str(second)
+    assert first.doubts == second.doubts == fresh.doubts and len(first.doubts) == 1
+    assert {name: split.labels for name, split in first.splits.items()} == {
+        name: split.labels for name, split in second.splits.items()
+    }
+    np.save(root / 'depth/val_0000.npy', np.full(SIZE, 2, np.float32))
+    os.utime(root / 'depth/val_0000.npy', (time.time() - 30,) * 2)
+    third = verify('nyud-c', root, quiet=True)
+    assert third.good and [split.kept for split in third.splits.values()] == [3, 1]
+    (root / 'edge/train_0000.png').unlink()
+    assert 'edge/train_0000.png' in verify('nyud-c', root, quiet=True).problems[0]
+    assert verify('nyud-c', root, quiet=True, again=True).splits['val'].kept == 0
+    monkeypatch.setattr('mtlbox.datasets.verdict._FORMAT', {'format': 0})
+    assert verify('nyud-c', root, quiet=True).splits['val'].kept == 0
+
+
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    write_replica('nyud-c', tmp_path, counts={'train': 12, 'val': 2}, size=SIZE, quiet=True)
+    age(tmp_path)
+    program = (
+        'import os, mtlbox.datasets.verify as v\n'
+        'read, done = v._read_one, []\n'
+        'def killed(job):\n'
+        '    if len(done) == 7: os.kill(os.getpid(), 9)\n'
+        '    done.append(job)\n'
+        '    return read(job)\n'
+        'v._read_one = killed\n'
+        f'v.verify("nyud-c", {str(tmp_path)!r}, quiet=True)\n'
+    )
+    ended = subprocess.run([sys.executable, '-c', program], capture_output=True, check=False)
+    assert ended.returncode == -9, ended.stderr
+    (journal,) = (tmp_path / '.mtlbox').glob('verify-*-train.jsonl')
+    with open(journal, 'a') as file:
+        file.write('["train_0007", "0a')  # a line that was cut off
+    report = verify('nyud-c', tmp_path, quiet=True)
+    assert report.good and report.splits['train'].kept == 7 and report.splits['train'].samples == 12
 
 
 def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,11 +80,17 @@ class DropoutHead(HighResolutionHead):
 
 @HOOKS.register_module(force=True)
 class RecordHook(Hook):
-    """Keeps what is logged of each step."""
+    """Keeps what is logged of each step, and the parameters from before the first."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, float]] = []
+        self.start: dict[str, torch.Tensor] = {}
         self.after_step: Callable[[], None] = lambda: None
+
+    def before_train(self, runner: Any) -> None:
+        parameters = dict(unwrapped(runner).named_parameters())
+        state = unwrapped(runner).state_dict()  # whole, also where the parameters are divided
+        self.start = {key: value.clone() for key, value in state.items() if key in parameters}
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self.steps.append({key: float(value) for key, value in outputs.items()})
@@ -93,7 +99,29 @@ class RecordHook(Hook):
 
 def config(folder: Path, name: str, norm: dict | None = GROUP_NORM, **drop: Any) -> Config:
     """A tiny model on 32x64 rooms, a batch of four in all, two epochs of three steps, by plain SGD."""
-    cfg = load_config(ROOT / 'configs/mtl/mtl_hrnet18_rooms.py')
+    cfg = tiny('mtl_hrnet18_rooms', folder, name, norm)
+    for loader, length in ((cfg.train_dataloader, 12), (cfg.val_dataloader, 5)):
+        loader.dataset.length, loader.dataset.size = length, (32, 64)
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    cfg.train_dataloader.dataset.pipeline = [dict(type='DropLabels', **drop), pipeline[-1]]
+    return cfg
+
+
+def joint_config(folder: Path, name: str) -> Config:
+    """The same on two data sets of rooms, in turns, two epochs of six steps."""
+    cfg = tiny('mtl_hrnet18_rooms_joint', folder, name, GROUP_NORM)
+    for loader, lengths in ((cfg.train_dataloader, (6, 10)), (cfg.val_dataloader, (3, 4))):
+        sizes = ((32, 64), (64, 32))
+        for dataset, length, size in zip(loader.dataset.datasets.values(), lengths, sizes):
+            dataset.length, dataset.size, dataset.pipeline = length, size, [dataset.pipeline[-1]]
+    cfg.train_dataloader.batch_sampler.ratios = dict(scenes=1, people=1)
+    cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.01)
+    return cfg
+
+
+def tiny(base: str, folder: Path, name: str, norm: dict | None) -> Config:
+    """A config of MTL on rooms with a tiny network and batches of four in all."""
+    cfg = load_config(ROOT / f'configs/mtl/{base}.py')
     stages = {f'stage{i}': dict(num_modules=1, block='BASIC', num_blocks=(1,) * i) for i in range(1, 5)}
     for i, stage in enumerate(stages.values(), start=1):
         stage['num_channels'] = tuple(4 * 2**j for j in range(i))
@@ -108,12 +136,9 @@ def config(folder: Path, name: str, norm: dict | None = GROUP_NORM, **drop: Any)
     )
     cfg.param_scheduler = None
     cfg.train_cfg.max_epochs = 2
-    for loader, length in ((cfg.train_dataloader, 12), (cfg.val_dataloader, 5)):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.batch_size = BATCH // get_world_size()
         loader.num_workers, loader.persistent_workers = 0, False
-        loader.dataset.length, loader.dataset.size = length, (32, 64)
-    pipeline = cfg.train_dataloader.dataset.pipeline
-    cfg.train_dataloader.dataset.pipeline = [dict(type='DropLabels', **drop), pipeline[-1]]
     cfg.default_hooks.logger.interval = 1000
     cfg.default_hooks.checkpoint = None
     cfg.custom_hooks = [dict(type='SyncBuffersHook'), dict(type='PlainCheckpointHook'), dict(type='RecordHook')]
@@ -126,8 +151,10 @@ def config(folder: Path, name: str, norm: dict | None = GROUP_NORM, **drop: Any)
 
 
 def outcome(runner: MTLRunner) -> dict[str, Any]:
-    """The state of this rank's model, and what was logged."""
-    return {'state': unwrapped(runner).state_dict(), 'steps': recorder(runner).steps}
+    """The state of this rank's model, what was logged, and which parameters are no longer what they were."""
+    state, start = unwrapped(runner).state_dict(), recorder(runner).start
+    moved = [key for key, value in start.items() if not value.equal(state[key])]
+    return {'state': state, 'steps': recorder(runner).steps, 'moved': moved}
 
 
 def recorder(runner: MTLRunner) -> RecordHook:
@@ -174,6 +201,51 @@ def one_sided(folder: Path) -> Any:
     return train(cfg)
 
 
+def skipped(folder: Path) -> Any:
+    """As ``one_sided``, but the task that nobody has a label for is left out, which weight decay would move."""
+    cfg = config(folder, 'skipped', one_sided=True)
+    cfg.train_dataloader.sampler.shuffle = False
+    cfg.model.skip_unlabelled = True
+    cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.01)
+    return train(cfg)
+
+
+def joint(folder: Path) -> Any:
+    """Two data sets in turns through MTFormer with its contrast, each scored apart at the end.
+
+    One epoch: after some more steps a ReLU before large gradients is 0 in the one run and above in the other.
+    """
+    cfg = joint_config(folder, 'joint')
+    cfg.train_cfg.max_epochs = 1
+    cfg.model.neck = dict(
+        type='MTFormer',
+        in_channels=(4, 8, 16, 32),
+        channels=16,
+        num_heads=2,
+        num_blocks=(1, 1, 1),
+        contrast='nce_bank',
+        contrast_weight=0.5,
+        contrast_options=dict(num_samples=16, num_negatives=5),
+    )
+    cfg.model.heads = dict(type='HighResolutionHead', in_channels=16, norm_cfg=GROUP_NORM)
+    runner = build_runner(cfg)
+    runner.train()
+    return {**outcome(runner), 'scores': scores_of(runner)}
+
+
+def joint_first_step(folder: Path) -> Any:
+    """What the first batch, of one data set, changes."""
+    cfg = joint_config(folder, 'joint_first_step')
+    cfg.train_dataloader.batch_sampler.epoch_length, cfg.train_cfg.max_epochs = 1, 1
+    return train(cfg)
+
+
+def scores_of(runner: MTLRunner) -> dict[str, float]:
+    """The scores of the last validation."""
+    hub = runner.message_hub
+    return {key: float(hub.get_scalar(f'val/{key}').current()) for key in runner.val_evaluator.score_names()}
+
+
 def contrast(folder: Path, kind: str, **options: Any) -> Any:
     """MTFormer, whose contrast compares the images of all ranks; its weight is such that it is felt."""
     cfg = config(folder, f'contrast_{kind}')
@@ -205,8 +277,7 @@ def live_batch_norm(folder: Path) -> Any:
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
     runner = build_runner(cfg)
     runner.train()
-    scores = {key: runner.message_hub.get_scalar(f'val/{key}').current() for key in runner.val_evaluator.score_names()}
-    return {**outcome(runner), 'scores': {key: float(value) for key, value in scores.items()}}
+    return {**outcome(runner), 'scores': scores_of(runner)}
 
 
 def fsdp(folder: Path) -> Any:
@@ -297,6 +368,7 @@ SCENARIOS: dict[str, Callable[[Path], Any]] = {
     scenario.__name__: scenario
     for scenario in (
         *(group_norm, norm_eval, one_sided, contrast_bank, contrast_batch),
+        *(skipped, joint, joint_first_step),
         *(live_batch_norm, fsdp, fsdp_from_plain, poisoned),
     )
 }

@@ -63,9 +63,12 @@ def assert_equal_weights(state: Mapping[str, torch.Tensor], expected: Mapping[st
         torch.testing.assert_close(state[name], value, rtol=1e-4, atol=atol)
 
 
-@pytest.mark.parametrize('name', ['group_norm', 'norm_eval', 'one_sided', 'contrast_bank', 'contrast_batch'])
+@pytest.mark.parametrize(
+    'name', ['group_norm', 'norm_eval', 'one_sided', 'skipped', 'joint', 'contrast_bank', 'contrast_batch']
+)
 def test_two_ranks_equal_one_process_with_the_doubled_batch(outcomes: Outcomes, name: str) -> None:
-    """Uneven labels, clipping; with frozen batch norm, accumulation; all labels of a task on one rank, or nowhere."""
+    """Uneven labels, clipping; with frozen batch norm, accumulation; all labels of a task on one rank, or nowhere; two
+    data sets."""
     expected, (first, second) = outcomes.alone(name), outcomes.of(name)
     moved = [k for k, v in expected['state'].items() if v.is_floating_point() and not v.equal(torch.zeros_like(v))]
     assert len(moved) > 50
@@ -95,6 +98,33 @@ def test_a_task_without_labels_is_nought_and_does_not_drag(outcomes: Outcomes) -
     assert all(step['normals/loss_cosine'] > 0 for step in first['steps'])
     assert first['state']['weighting.log_variance.depth'].item() == 0
     assert first['state']['weighting.log_variance.normals'].item() != 0
+
+
+def test_a_task_that_is_left_out_stays_as_it_was(outcomes: Outcomes) -> None:
+    for outcome in outcomes.of('skipped'):
+        assert not any(key.startswith('depth/') for step in outcome['steps'] for key in step)
+        branches = {key.split('.')[1] for key in outcome['moved'] if key.startswith('heads.')}
+        assert branches == {'semseg', 'normals'}
+        assert outcome['state']['weighting.log_variance.depth'].item() == 0
+    assert any(key.startswith('heads.depth.') for key in outcomes.of('group_norm')[0]['moved'])
+
+
+def test_ranks_draw_one_data_set_a_step_and_move_its_branches_alone(outcomes: Outcomes) -> None:
+    first, second = outcomes.of('joint')
+    tasks = [{key.split('/')[0] for key in step if '/loss_' in key} - {'neck'} for step in first['steps']]
+    scenes, people = {'semseg', 'depth', 'normals'}, {'human_parts', 'saliency', 'normals'}
+    assert all(found == scenes for found in tasks[0::2])
+    assert all(found <= people and 'saliency' in found for found in tasks[1::2])  # a batch may be without a person
+    assert first['scores'] == second['scores']
+    assert {key.split('/')[0] for key in first['scores']} == {'scenes', 'people'}
+    alone = outcomes.alone('joint')
+    assert alone['scores'] == pytest.approx(first['scores'], rel=1e-3, abs=1e-3, nan_ok=True)
+    for outcome in (*outcomes.of('joint_first_step'), outcomes.alone('joint_first_step')):
+        branches = {key.split('.')[1] for key in outcome['moved'] if key.startswith(('heads.', 'weighting.'))}
+        assert branches == {'semseg', 'depth', 'normals', 'log_variance'}
+        weights = {key for key in outcome['moved'] if key.startswith('weighting.')}
+        assert weights == {f'weighting.log_variance.{task}' for task in scenes}
+        assert any(key.startswith('backbone.') for key in outcome['moved'])
 
 
 def test_live_batch_norm_keeps_replicas_and_scores_equal(outcomes: Outcomes, tmp_path: Path) -> None:

@@ -85,6 +85,17 @@ def test_what_is_not_the_whole_real_data_is_set_apart(write_result: Write, data:
     assert (row.dataset, row.setting) == ('nyuv2-13', setting)
 
 
+def test_few_labels_are_set_apart(write_result: Write) -> None:
+    kept = {'depth': {'samples': 40, 'of': 795, 'by': [{'count': 40}], 'digest': 'x'}}
+    few = read_run(write_result('few', trained_on=DATA | {'labelled': kept}) / 'result.json')
+    assert few.setting == 'Trained with labels of depth on 40 of 795 samples'
+    both = read_run(
+        write_result('both', trained_on=DATA | {'labelled': kept}, data=DATA | {'replica': True}) / 'result.json'
+    )
+    assert both.setting == f'{REPLICA}; {few.setting}'
+    assert read_run(write_result('all', trained_on=DATA) / 'result.json').setting == ''
+
+
 def test_a_forced_delta_m_is_told(write_result: Write) -> None:
     row = read_run(write_result(baseline={'name': 'b', 'forced': ['has the backbone A', 'is of B']}) / 'result.json')
     assert row.note == 'The delta_m in its result.json was forced: the baseline b has the backbone A; it is of B.'

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.model import BaseModule
+from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mtlbox.models import STL, MultiTaskModel
@@ -168,7 +169,7 @@ class TestModes:
         assert set(model(torch.zeros(1, 3, 8, 8))) == set(TASKS)
 
     def test_unknown_mode(self):
-        with pytest.raises(ValueError, match="mode must be 'loss', 'predict' or 'tensor', but is 'train'"):
+        with pytest.raises(ValueError, match="mode must be 'loss', 'step', 'predict' or 'tensor', but is 'train'"):
             build()(torch.zeros(1, 3, 8, 8), mode='train')
 
     @pytest.mark.parametrize('mode', ['loss', 'predict'])
@@ -348,8 +349,6 @@ class TestMissingLabels:
         assert total.isfinite() and all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
     def test_train_step_leaves_weights_of_an_unlabelled_batch(self):
-        from mmengine.optim import OptimWrapper
-
         model = build()
         before = {key: value.clone() for key, value in model.state_dict().items()}
         logs = model.train_step(
@@ -472,3 +471,54 @@ def test_parts_in_containers_are_initialised():
     )
     built.init_weights()
     assert all((network.backbone.stem.weight == 0.5).all() for network in built.networks.values())
+
+
+class TestSkipUnlabelled:
+    """Tasks that no image of the batch has a label for."""
+
+    @pytest.mark.parametrize('kind', ['MultiTaskModel', 'STL'])
+    def test_the_rest_is_as_it_was(self, kind):
+        batch = make_batch(without=[['depth'], ['depth']])
+        plain, skipping = (run(build(kind, skip_unlabelled=skip), 'loss', batch) for skip in (False, True))
+        assert set(plain) - set(skipping) == {'depth/loss_l1'}
+        assert all(torch.equal(value, plain[name]) for name, value in skipping.items())
+
+    @pytest.mark.parametrize('kind', ['MultiTaskModel', 'STL'])
+    def test_their_branch_is_not_run(self, kind):
+        model = build(kind, skip_unlabelled=True)
+        head = model.heads['depth'] if kind == 'MultiTaskModel' else model.networks['depth'].heads['depth']
+        head.register_forward_hook(lambda *args: pytest.fail('the head of depth was run'))
+        run(model, 'loss', make_batch(without=[['depth'], ['depth']]))
+
+    def test_one_labelled_image_is_enough(self):
+        losses = run(build(skip_unlabelled=True), 'loss', make_batch(without=[['depth'], []]))
+        assert losses['depth/loss_l1'] > 0
+
+    def test_nothing_labelled_is_all_of_them(self):
+        losses = run(build(skip_unlabelled=True), 'loss', make_batch(without=[list(TASKS)] * 2))
+        assert {name.split('/')[0] for name in losses if '/loss' in name} == set(TASKS)
+
+    def test_their_auxiliaries_are_left_out(self):
+        settings = {'neck': {'type': 'ModelTestNeck', 'auxiliaries': [
+            {'task': 'depth', 'name': 'initial'}, {'task': 'semseg', 'name': 'initial'}
+        ]}, 'heads': {'type': 'ModelTestHead', 'in_channels': 6}}  # fmt: skip
+        losses = run(build(skip_unlabelled=True, **settings), 'loss', make_batch(without=[['depth'], ['depth']]))
+        assert 'semseg/loss_initial_ce' in losses and not any(name.startswith('depth/loss') for name in losses)
+
+    @pytest.mark.parametrize('weighting', ['FixedWeighting', 'UncertaintyWeighting'])
+    def test_adamw_leaves_their_weights_alone(self, weighting):
+        model = build(skip_unlabelled=True, weighting={'type': weighting})
+        before = {name: value.clone() for name, value in model.named_parameters()}
+        wrapper = OptimWrapper(torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1))
+        model.train_step(make_batch(), wrapper)
+        between = {name: value.clone() for name, value in model.named_parameters()}
+        model.train_step(make_batch(without=[['depth'], ['depth']]), wrapper)
+        moved = {name for name, value in model.named_parameters() if not value.equal(between[name])}
+        own = {name for name in before if '.depth' in name}
+        assert own and moved == set(before) - own
+
+    def test_a_step_is_the_parsed_losses(self):
+        model, batch = build(), make_batch()
+        total, logs = run(model, 'step', batch)
+        expected, expected_logs = model.parse_losses(run(model, 'loss', batch))
+        assert torch.equal(total, expected) and logs == expected_logs

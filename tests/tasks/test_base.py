@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mtlbox.registry import UnknownComponentError
 from mtlbox.tasks import Boundary, Depth, Edge, HumanParts, Normals, Saliency, SemSeg, Task, build_tasks
+from mtlbox.tasks.base import mirror, planes
 
 TASKS = [
     SemSeg(num_classes=5),
@@ -237,3 +238,23 @@ class TestArguments:
     def test_sigma(self, sigma):
         with pytest.raises(ValueError, match="sigma of 'edge' must be positive"):
             Edge(sigma=sigma)
+
+
+@pytest.mark.parametrize('dtype', ['uint8', 'int64', 'uint16', 'float32', 'float16'])
+@pytest.mark.parametrize('shape', [(5, 7), (5, 7, 3), (5, 7, 2), (0, 7, 3)])
+def test_moving_pixels(dtype, shape):
+    array = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    np.testing.assert_array_equal(mirror(array), array[:, ::-1])
+    assert mirror(array).dtype == array.dtype
+    if array.ndim == 3:
+        moved = planes(array)
+        np.testing.assert_array_equal(moved, array.transpose(2, 0, 1))
+        assert moved.dtype == array.dtype and moved.flags.c_contiguous and not np.shares_memory(moved, array)
+
+
+def test_one_labelled_pixel_anywhere_is_enough():
+    for task in TASKS:
+        empty = task.empty((40, 50))
+        assert not task.is_labelled(empty)
+        empty[33, 47] = 1
+        assert task.is_labelled(empty)

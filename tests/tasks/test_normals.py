@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtlbox.tasks import Depth, Normals
+from mtlbox.tasks.normals import unit as unit_vectors
 
 TASK = Normals()
 FOCAL, SIZE = 90.0, 81
@@ -133,3 +134,16 @@ def test_draws_components_as_colours():
 
 def test_to_uint16_spans_the_range():
     np.testing.assert_array_equal(TASK.to_uint16(np.float32([[[-1, 0, 1]]])), [[[0, 32768, 65535]]])
+
+
+@pytest.mark.parametrize('shortest', [1e-6, 0.5])
+def test_unit_length(shortest):
+    vectors = np.random.default_rng(0).normal(0, 0.5, (7, 9, 3)).astype(np.float32)
+    vectors[0, 0], vectors[1, 1] = 0, (0.5, 0, 0)
+    before, length = vectors.copy(), np.linalg.norm(vectors, axis=-1, keepdims=True)
+    expected = np.where(length >= shortest, vectors / np.maximum(length, 1e-9), 0)
+    np.testing.assert_allclose(unit_vectors(vectors, shortest), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        unit_vectors(vectors.astype(np.float64)[:, ::-1], shortest), expected[:, ::-1], atol=1e-6
+    )
+    np.testing.assert_array_equal(vectors, before)

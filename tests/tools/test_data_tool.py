@@ -83,12 +83,37 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert np.load(tmp_path / 'out/train/image/0.npy').shape == (288, 384, 3)
 
 
+def test_arrays_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tool, source, root = load_tool('data'), str(tmp_path / 'in'), str(tmp_path / 'out')
+    tool.main(['replica', 'nyud-c', source, '--train', '2', '--val', '1', '--size', '16', '24', '--workers', '1'])
+    tool.main(['convert', 'nyud-arrays', source, root, '--labels', 'depth', 'semseg', '--workers', '1'])
+    assert f'{root}: train 2, val 1 written now.' in capsys.readouterr().out
+    tool.main(['info', 'nyud', source])
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f'at {source}: nyud-c, layout nyud-c (a replica')
+
+
+def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    tool = load_tool('data')
+    monkeypatch.setattr(tool, 'describe', interrupt)
+    with pytest.raises(SystemExit, match='interrupted; the same command goes on'):
+        tool.main(['info', 'nyud'])
+
+
 @pytest.mark.parametrize(
     ('arguments', 'complaint'),
     [
         (['replica', 'nyuv2', 'ROOT'], "error: There is no layout 'nyuv2'. Did you mean 'nyuv2-13'"),
         (['replica', 'nyuv2-13', str(TOOLS)], 'was not written by this command'),
         (['convert', 'nyuv2-13', 'nowhere', 'ROOT'], 'error: There is no nowhere/image/*.png'),
+        (['convert', 'nyuv2-13', 'nowhere', 'ROOT', '--normals', 'x'], 'error: --normals is for the official .mat'),
+        (['convert', 'nyud-arrays', 'nowhere', 'ROOT'], 'error: There is no file nowhere/gt_sets/train.txt'),
+        (['download', 'nyud-b', 'ROOT'], 'nyud-b (NYU Depth v2, 40 classes'),
+        (['download', 'nyud-d', 'ROOT'], "'nyud-d' is no data set. Did you mean 'nyud-"),
+        (['download', 'nyud-c', str(TOOLS)], 'exists and holds something'),
+        (['info', 'nyuv'], "error: 'nyuv' is no data set. Did you mean 'nyud"),
     ],
 )
 def test_errors_are_one_message_and_a_status(arguments: list[str], complaint: str, tmp_path: Path) -> None:
@@ -120,3 +145,23 @@ def test_visualize_data_without_data(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         load_tool('visualize_data').main([str(config)])
     assert 'replica nyuv2-13' in str(caught.value.code)
+
+
+def test_visualize_several_data_sets_with_few_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / 'few.py'
+    config.write_text(
+        f"_base_ = '{Path(__file__).parents[2]}/configs/mtl/mtl_hrnet18_rooms_joint.py'\n"
+        'few = dict(length=3, labels_per_image=dict(least=1, most=1))\n'
+        'train_dataloader = dict(dataset=dict(datasets=dict(people=few)))\n'
+    )
+    load_tool('visualize_data').main([str(config), '--num', '2', '--out', str(tmp_path / 'out')])
+    names = [f'train_{name}_{index}.png' for name in ('people', 'scenes') for index in range(2)]
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == names
+    labelled = []
+    for name in names:
+        picture = cv2.imread(str(tmp_path / 'out' / name))
+        corners = [picture[24:64, left : left + 40] for left in range(164, 980, 164)]
+        labelled.append(sum(not (corner == 128).all() for corner in corners))
+    assert labelled == [1, 1, 3, 3], 'all other maps say unlabelled'
+    said = capsys.readouterr().out
+    assert '2 pictures of scenes, RoomsDataset' in said and '2 pictures of people, RoomsDataset' in said

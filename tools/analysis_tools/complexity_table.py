@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from mtlbox.apis import exit_on_user_error
-from mtlbox.apis.complexity import Complexity, build_for_counting, count_complexity
+from mtlbox.apis.complexity import Complexity, count_config
 from mtlbox.apis.tables import markdown_table, replace_between
 from mtlbox.config import load_config
 
@@ -60,14 +59,13 @@ def metadata() -> dict[str, dict[str, Any]]:
 
 
 def count(config: Path, *, dense: bool) -> Complexity:
-    """Count a config for one image of its size, on ``meta``; ``dense`` takes the dense form where there are two."""
-    cfg = load_config(config, purpose='count')
-    neck = cfg.model.get('neck') or {}
-    if dense and 'impl' in neck:
-        neck.impl = 'dense'
-    model = build_for_counting(cfg.model)
-    image = torch.empty(1, 3, *cfg.input_size, device='meta')
-    return count_complexity(model, image, forward=lambda module, images: module.logits(images))
+    """Count a config for one image of its size; ``dense`` takes the dense form where there are two."""
+    return count_config(config, {'model.neck.impl': 'dense'} if dense and has_forms(config) else None)
+
+
+def has_forms(config: Path) -> bool:
+    """Say whether a config's neck has a dense and a factored form."""
+    return 'impl' in (load_config(config).model.get('neck') or {})
 
 
 def rows(dataset: str) -> list[list[str]]:
@@ -79,7 +77,7 @@ def rows(dataset: str) -> list[list[str]]:
         dense = count(config, dense=True)
         stl = stl or dense.params
         published = meta.get('Published', {})
-        own = count(config, dense=False).macs if 'impl' in (load_config(config).model.get('neck') or {}) else dense.macs
+        own = count(config, dense=False).macs if has_forms(config) else dense.macs
         found.append(
             [
                 title,

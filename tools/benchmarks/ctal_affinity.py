@@ -17,15 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import statistics
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from mtlbox.apis.measuring import extra_peak_mb, median_seconds
 from mtlbox.models.layers.cross_task_affinity import cross_task_affinity_dense, cross_task_affinity_factored
 
 FORMS = {'dense': cross_task_affinity_dense, 'factored': cross_task_affinity_factored}
@@ -46,8 +44,6 @@ def make_pass(form: str, height: int, width: int, args: argparse.Namespace) -> C
         for x in inputs:
             x.grad = None
         torch.autograd.backward(FORMS[form](*inputs), grads)
-        if args.device.type == 'cuda':
-            torch.cuda.synchronize()
 
     return run
 
@@ -55,39 +51,13 @@ def make_pass(form: str, height: int, width: int, args: argparse.Namespace) -> C
 def measure_time(height: int, width: int, args: argparse.Namespace) -> dict[str, float]:
     """Median seconds of each form, the passes of both alternating."""
     passes = {form: make_pass(form, height, width, args) for form in FORMS}
-    for run in passes.values():
-        run()
-    seconds: dict[str, list[float]] = {form: [] for form in FORMS}
-    start = time.perf_counter()
-    while len(seconds['dense']) < args.repeats or time.perf_counter() - start < 2:
-        for form, run in passes.items():
-            before = time.perf_counter()
-            run()
-            seconds[form].append(time.perf_counter() - before)
-    return {form: statistics.median(values) for form, values in seconds.items()}
-
-
-def resident_mb(field: str) -> float:
-    """``VmRSS`` (resident now) or ``VmHWM`` (its peak) of this process."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f'/proc/self/status has no {field}: memory on a CPU can be measured on Linux only')
+    return median_seconds(passes, repeats=args.repeats, at_least=2, device=args.device)
 
 
 def measure_memory(form: str, height: int, width: int, args: argparse.Namespace) -> float:
     """Extra peak MB of one pass, in this process."""
     make_pass(form, 4, 4, args)()
-    run = make_pass(form, height, width, args)
-    if args.device.type == 'cuda':
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    Path('/proc/self/clear_refs').write_text('5')  # resets VmHWM to VmRSS
-    resident = resident_mb('VmRSS')
-    run()
-    return resident_mb('VmHWM') - resident
+    return extra_peak_mb(make_pass(form, height, width, args), device=args.device)
 
 
 def _send_memory(connection: Connection, form: str, height: int, width: int, args: argparse.Namespace) -> None:

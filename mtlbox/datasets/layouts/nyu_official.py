@@ -3,15 +3,16 @@
 The source is the file of the authors (HDF5, 1449 images), read image by image; beside it are needed the official
 ``splits.mat`` (1-based numbers of the images to train and to test on) and ``classMapping40.mat`` (894 classes to 40).
 
-- Classes: 894 to 40 by ``classMapping40.mat``; 40 to 13 by the table in this module, which is that of the official
-  ``class13Mapping.mat``. 0, unlabelled, is ignored.
+- Classes: 894 to 40 by ``classMapping40.mat``; 40 to 13 by the table ``nyud-to-nyuv2-13`` of
+  :mod:`mtlbox.datasets.label_maps`, which is that of the official ``class13Mapping.mat``. 0, unlabelled, is ignored.
 - Depth: ``depths``, in metres, whose holes the authors filled.
 - Boundaries: between regions of one class and instance. Unlabelled seams are first given to the nearest region, up to
   8 pixels away; a pixel is a boundary if the one to its right or below it is in another region; lines are thinned.
-- Normals: from the depth by ``normals_from_depth`` with the camera of the data set; unknown at jumps and at the frame.
+- Normals: from the depth by ``normals_from_depth`` with the camera of the data set, unknown at jumps and at the frame;
+  or those of a given folder (:mod:`mtlbox.datasets.layouts.given_normals`).
 
-Boundaries and normals are our own method: those of the archives that papers use were made otherwise, so that scores on
-these two do not compare with published ones.
+Boundaries and computed normals are our own method: those of the archives that papers use were made otherwise, so that
+scores on these two do not compare with published ones.
 
 As nyud-c, the window of rows 46 to 470 and columns 41 to 600 is cut out, which leaves the white frame out (425x560);
 samples are named by their number. As nyuv2-13, the whole image is scaled to 288x384.
@@ -20,7 +21,7 @@ samples are named by their number. As nyuv2-13, the whole image is scaled to 288
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,25 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.layouts import mtan_nyuv2, nyud
-from mtlbox.datasets.layouts.nyu_pictures import MARKER, read_splits
-from mtlbox.datasets.layouts.writing import Files, claim, is_written, run_jobs, write_files, write_json, write_text
+from mtlbox.datasets.layouts.given_normals import AXES, GivenNormals
+from mtlbox.datasets.layouts.hashes import Hashes
+from mtlbox.datasets.layouts.nyu_pictures import Axes, read_splits
+from mtlbox.datasets.layouts.writing import (
+    MARKER,
+    Files,
+    claim,
+    is_written,
+    stream_jobs,
+    write_files,
+    write_json,
+    write_text,
+)
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
-from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES, NYUv2
+from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks import Depth, Normals, SemSeg
@@ -46,15 +59,8 @@ FOCAL, CENTRE = (518.857901, 519.469611), (324.582449, 252.736166)
 WINDOW = (slice(45, 470), slice(40, 600))
 """Rows and columns that nyud-c has."""
 
-_13_OF_40 = (
-    'wall', 'floor', 'furniture', 'bed', 'chair', 'sofa', 'table', 'wall', 'window', 'furniture', 'picture',
-    'furniture', 'window', 'table', 'furniture', 'window', 'furniture', 'objects', 'objects', 'floor', 'objects',
-    'ceiling', 'books', 'furniture', 'tv', 'objects', 'objects', 'objects', 'objects', 'objects', 'objects',
-    'furniture', 'objects', 'objects', 'objects', 'objects', 'objects', 'objects', 'furniture', 'objects',
-)  # fmt: skip
-"""Which of the 13 classes each of the 40 belongs to, in their order."""
-
 _FIELDS = {'images': 'uint8', 'depths': 'float', 'labels': 'integers', 'instances': 'integers'}
+_HDF5 = b'\x89HDF\r\n\x1a\n'  # MATLAB puts it after 512 bytes of its own
 _FIT = 15  # side of the window that planes are fitted over: less leaves the steps of the Kinect in the normals
 _SEAM = 8  # pixels over which unlabelled seams are closed
 
@@ -69,6 +75,7 @@ class _Job:
     dataset: str
     size: tuple[int, int]
     classes: tuple[int, ...]
+    normals: GivenNormals | None
 
     @property
     def names(self) -> dict[str, Any]:
@@ -84,6 +91,8 @@ def convert(
     splits: str | Path,
     classes: str | Path,
     size: tuple[int, int] | None = None,
+    normals: str | Path | None = None,
+    normal_axes: str = AXES,
     workers: int = 1,
     quiet: bool = False,
 ) -> dict[str, int]:
@@ -98,6 +107,8 @@ def convert(
         splits: The official ``splits.mat``.
         classes: The official ``classMapping40.mat``.
         size: (H, W) that the images, or of nyud-c the windows, are scaled to; by default that of the layout.
+        normals: Folder of normals that are taken in the place of ours.
+        normal_axes: Which of their channels are right, down and forward.
         workers: Processes.
         quiet: Show no progress bar.
 
@@ -120,25 +131,41 @@ def convert(
     numbers = {str(number) for number in range(1, count + 1)}
     by_split = read_splits(Path(splits), sorted(numbers, key=int))
     to_40 = _read_classes(Path(classes))
+    given = None if normals is None else GivenNormals(Path(normals), Axes.parse(normal_axes))
+    if given is not None:
+        given.require(int(name) for names in by_split.values() for name in names)
     parameters = {
         'content': 'NYU Depth v2, official file',
         'dataset': dataset,
         'source': str(source.resolve()),
         'split': {key: len(names) for key, names in by_split.items()},
         'size': list(size),
+        **({'normals': str(given.folder.resolve()), 'normal_axes': str(given.axes)} if given is not None else {}),
     }
     claim(root, MARKER, parameters)
     example = target.encode(**_blank(size, target.boundary))
     every = [
-        _Job(source, int(name), root, split, index, dataset, size, to_40)
+        _Job(source, int(name), root, split, index, dataset, size, to_40, given)
         for split, names in by_split.items()
         for index, name in enumerate(names)
     ]
     jobs = [job for job in every if not is_written(root, example, **job.names)]
-    run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    hashes = Hashes(root)
+    hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
     for split, names in by_split.items():
         target.write_names(root, split, [f'{int(name):04d}' for name in names])
+    hashes.finish()
     return {split: sum(job.split == split for job in jobs) for split in by_split}
+
+
+def find_official(root: Path) -> Path | None:
+    """Return the official file that ``root`` is or holds, by its name and its first bytes; None where there is none."""
+    for path in [root] if root.suffix == '.mat' else sorted(root.glob('nyu_depth_v2_labeled*.mat')):
+        with suppress(OSError), open(path, 'rb') as file:
+            head = file.read(520)
+            if head[512:] == _HDF5 or head.startswith(_HDF5):
+                return path
+    return None
 
 
 def _blank(size: tuple[int, int], boundary: bool) -> dict[str, Array]:
@@ -191,8 +218,8 @@ def _read_classes(path: Path) -> tuple[int, ...]:
     return (0, *map(int, table))
 
 
-def _convert_one(job: _Job) -> None:
-    """Convert one image."""
+def _convert_one(job: _Job) -> dict[Path, str]:
+    """Convert one image; return the hashes of its files."""
     target = _TARGETS[job.dataset]
     with _opened(job.source) as file:
         try:
@@ -204,7 +231,7 @@ def _convert_one(job: _Job) -> None:
         raise ValueError(f'{job.source}: image {job.number} has the class {labels.max()}, but 0..894 are expected.')
     forty = np.asarray(job.classes, dtype=np.uint8)[labels]
     semseg = np.where(forty == 0, 255, forty - 1).astype(np.uint8)
-    normals = normals_from_depth(depth, FOCAL, CENTRE, window=_FIT, jump=0.2)
+    normals = _normals(job, depth)
     maps: dict[str, Array] = {
         'image': image,
         'semseg': semseg,
@@ -218,7 +245,24 @@ def _convert_one(job: _Job) -> None:
         maps = {name: one[target.window] for name, one in maps.items()}
     if maps['image'].shape[:2] != tuple(job.size):
         maps = {name: _SCALE[name](one, job.size) for name, one in maps.items()}
-    write_files(job.root, target.encode(**maps), **job.names)
+    return write_files(job.root, target.encode(**maps), **job.names)
+
+
+def _normals(job: _Job, depth: Array) -> Array:
+    """Return normals of the size of ``depth``: given ones, which may have the window's size, or our own."""
+    if job.normals is None:
+        return normals_from_depth(depth, FOCAL, CENTRE, window=_FIT, jump=0.2)
+    given, window = job.normals.read(job.number), _TARGETS[job.dataset].window
+    if window is not None and given.shape[:2] == depth[window].shape:
+        whole = np.zeros((*depth.shape, 3), dtype=np.float32)
+        whole[window] = given
+        return whole
+    if given.shape[:2] != depth.shape:
+        raise ValueError(
+            f'{job.normals.find(job.number)} is {given.shape[0]}x{given.shape[1]}, but the image is '
+            f'{depth.shape[0]}x{depth.shape[1]} (height x width).'
+        )
+    return given
 
 
 def boundaries_of_regions(regions: Array) -> Array:
@@ -250,8 +294,7 @@ def _as_nyud_c(image: Array, semseg: Array, depth: Array, normals: Array, bounda
     return nyud.encode(image, semseg, depth, normals, boundary, name='{number:04d}')
 
 
-_TO_13 = np.full(256, 255, dtype=np.uint8)
-_TO_13[: len(NYUD_40_CLASSES)] = [NYUV2_13_CLASSES.index(name) for name in _13_OF_40]
+_TO_13 = LABEL_MAPS['nyud-to-nyuv2-13'].table()
 
 
 def _as_nyuv2_13(image: Array, semseg: Array, depth: Array, normals: Array) -> Files:

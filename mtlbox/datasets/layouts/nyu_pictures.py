@@ -28,15 +28,14 @@ import numpy as np
 
 from mtlbox.datasets.decode import unit
 from mtlbox.datasets.layouts import mtan_nyuv2
-from mtlbox.datasets.layouts.writing import claim, is_written, run_jobs, write_files, write_json
+from mtlbox.datasets.layouts.hashes import Hashes
+from mtlbox.datasets.layouts.writing import MARKER, claim, is_written, stream_jobs, write_files, write_json
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.tasks import Depth, Normals, SemSeg, Task
 from mtlbox.tasks.base import Array
 
-MARKER = 'convert.json'
-"""Name of the file that marks a folder as converted and holds the parameters."""
 NORMAL_AXES = 'R,-B,G'
 """Where camera x (right), y (down) and z (forward) stand in a normals picture: red is right, green forward, blue up."""
 
@@ -164,13 +163,15 @@ def convert(
         for index, name in enumerate(members)
         if not is_written(root / key, example, index=index)
     ]
-    run_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet)
+    hashes = Hashes(root)
+    hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
+    hashes.finish()
     missing = {kind: [name for name in names if not (source / kind / f'{name}.png').is_file()] for kind in _LABELS}
     return Report(by_split, missing, len(jobs))
 
 
-def _convert_one(job: _Job) -> None:
-    """Convert one image and its labels."""
+def _convert_one(job: _Job) -> dict[Path, str]:
+    """Convert one image and its labels; return the hashes of the files."""
     path = job.source / 'image' / f'{job.name}.png'
     image = _read(path, channels=3, dtype=np.uint8)
     labels = {}
@@ -183,7 +184,7 @@ def _convert_one(job: _Job) -> None:
             raise ValueError(f'{label_path} is {_size(label)}, but {path} is {_size(image)} (height x width).')
         labels[field] = task.resize(label, job.size)
     arrays = mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
-    write_files(job.target, arrays, index=job.index)
+    return write_files(job.target, arrays, index=job.index)
 
 
 def _read_classes(path: Path, job: _Job) -> Array:
@@ -203,15 +204,28 @@ def _read_depth(path: Path, job: _Job) -> Array:
 
 
 def _read_normals(path: Path, job: _Job) -> Array:
-    """Return unit vectors in camera axes; what is seen faces the camera, and by this the axes are checked."""
-    components = _read(path, channels=3, dtype=np.uint8).astype(np.float32) * 2 / 255 - 1
-    vectors = unit(job.axes.read(components))
-    known = np.linalg.norm(vectors, axis=-1) > 0
-    away = _share_away(components, known, job.axes)
+    """Return unit vectors in camera axes."""
+    return oriented(_read(path, channels=3, dtype=np.uint8).astype(np.float32) * 2 / 255 - 1, job.axes, path)
+
+
+def oriented(components: Array, axes: Axes, path: Path) -> Array:
+    """Return unit vectors in camera axes; what is seen faces the camera, and by this the axes are checked.
+
+    Args:
+        components: ``(H, W, 3)`` in -1..1; what is short is unknown.
+        axes: Where the camera's axes stand in them.
+        path: The file, which messages name.
+
+    Raises:
+        ValueError: The axes are wrong; the message says which would fit.
+    """
+    vectors = unit(axes.read(components))
+    known: Array = np.any(vectors, axis=-1)
+    away = _share_away(components, known, axes)
     if away > _MOST_AWAY:
-        best = min(Axes.every(), key=lambda axes: _share_away(components[::4, ::4], known[::4, ::4], axes))
+        best = min(Axes.every(), key=lambda one: _share_away(components[::4, ::4], known[::4, ::4], one))
         raise ValueError(
-            f'{path}: with the axes {job.axes}, {away:.0%} of the normals point away from the camera, which cannot be '
+            f'{path}: with the axes {axes}, {away:.0%} of the normals point away from the camera, which cannot be '
             f'seen. The axes that fit this picture best are {best}.'
         )
     return vectors

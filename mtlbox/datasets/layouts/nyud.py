@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mtlbox.datasets.layouts.encode import picture_of_binary, picture_of_unit
+from mtlbox.datasets.layouts.encode import numbers_of_classes, picture_of_binary, picture_of_unit
 from mtlbox.datasets.layouts.writing import Files
 from mtlbox.datasets.nyud import NYUD_40_CLASSES
 from mtlbox.datasets.rooms import CLASSES
@@ -35,21 +35,17 @@ def encode(image: Array, semseg: Array, depth: Array, normals: Array, boundary: 
     """
     return {
         f'images/{name}.png': image,
-        f'segmentation/{name}.png': _stored_classes(semseg),
+        f'segmentation/{name}.png': numbers_of_classes(semseg),
         f'depth/{name}.npy': depth.astype(np.float32),
         f'normals/{name}.png': picture_of_unit(normals),
         f'edge/{name}.png': picture_of_binary(boundary),
     }
 
 
-def _stored_classes(semseg: Array) -> Array:
-    return np.where(semseg == 255, 0, semseg.astype(np.int16) + 1).astype(np.uint8)
-
-
 def _encode_a(room: Mapping[str, Array]) -> Files:
     return {
         f'images/{NAME}.jpg': room['image'],
-        f'segmentation/{NAME}.mat': {'segmentation': _stored_classes(_CLASSES[room['semseg']])},
+        f'segmentation/{NAME}.mat': {'segmentation': numbers_of_classes(_CLASSES[room['semseg']])},
         f'depth/{NAME}.mat': {'depth': room['depth'].astype(np.float32)},
         f'normals/{NAME}.jpg': picture_of_unit(room['normals']),
         f'edge/{NAME}.png': picture_of_binary(room['boundary']),
@@ -59,7 +55,7 @@ def _encode_a(room: Mapping[str, Array]) -> Files:
 def _encode_b(room: Mapping[str, Array]) -> Files:
     return {
         f'images/{NAME}.jpg': room['image'],
-        f'segmentation/{NAME}.png': _stored_classes(_CLASSES[room['semseg']]),
+        f'segmentation/{NAME}.png': numbers_of_classes(_CLASSES[room['semseg']]),
         f'depth/{NAME}.npy': room['depth'].astype(np.float32),
         f'normals/{NAME}.npy': room['normals'].astype(np.float32),
         f'edge/{NAME}.npy': room['boundary'].astype(np.float32),

@@ -65,20 +65,19 @@ def write_replica(
         _Job(dataset, root, split, index, size)
         for split, count in counts.items()
         for index in range(count)
-        if not is_written(root, example, split=split, index=index)
+        if not is_written(root, example, **layout.fields(split, index))
     ]
     needed = len(jobs) * sum(len(encode_file(path, content)) for path, content in example.items())
     free = shutil.disk_usage(root).free
     if needed > free:
         raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')
     run_jobs(_write_room, jobs, workers=workers, description=str(root), quiet=quiet)
-    for path, line in layout.lists.items():
-        for split, count in counts.items():
-            lines = [line.format(split=split, index=index) for index in range(count)]
-            write_text(root / path.format(split=split), ''.join(f'{name}\n' for name in lines))
+    for path, text in layout.lists(counts).items():
+        write_text(root / path, text)
     return {split: sum(job.split == split for job in jobs) for split in counts}
 
 
 def _write_room(job: _Job) -> None:
-    files = LAYOUTS[job.dataset].encode_room(render_room(job.split, job.index, job.size))
-    write_files(job.root, files, split=job.split, index=job.index)
+    layout = LAYOUTS[job.dataset]
+    files = layout.encode_room(render_room(job.split, job.index, job.size))
+    write_files(job.root, files, **layout.fields(job.split, job.index))

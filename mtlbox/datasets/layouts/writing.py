@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
+import torch
 from scipy.io import savemat
 from tqdm import tqdm
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.image_file import encode_picture
 from mtlbox.datasets.probe import probe
+
+MARKER = 'convert.json'
+"""Name of the file that marks a folder as converted and holds the parameters."""
 
 Job = TypeVar('Job')
 Result = TypeVar('Result')
@@ -89,6 +97,8 @@ def encode_file(path: str | Path, content: Any) -> bytes:
         ValueError: ``content`` is not of the kind that the suffix says.
     """
     suffix, buffer = Path(path).suffix, BytesIO()
+    if suffix == '.json':
+        return json.dumps(content, indent=1).encode()
     if suffix == '.mat':
         savemat(buffer, content, do_compression=True)
     elif suffix in ('', '.npy'):
@@ -98,13 +108,20 @@ def encode_file(path: str | Path, content: Any) -> bytes:
     return buffer.getvalue()
 
 
-def write_files(folder: Path, files: Files, **fields: Any) -> None:
-    """Write each of ``files`` below ``folder``, complete or not at all, with ``fields`` put into their paths."""
+def write_files(folder: Path, files: Files, **fields: Any) -> dict[Path, str]:
+    """Write each of ``files`` below ``folder``, complete or not at all, with ``fields`` put into their paths.
+
+    Returns:
+        The SHA-256 of each.
+    """
+    written = {}
     for path, content in files.items():
         target = _place(folder, path, fields)
         target.parent.mkdir(parents=True, exist_ok=True)
         encoded = encode_file(target, content)
         npy.write_whole(target, lambda file, encoded=encoded: file.write(encoded))
+        written[target] = hashlib.sha256(encoded).hexdigest()
+    return written
 
 
 def is_written(folder: Path, files: Files, **fields: Any) -> bool:
@@ -134,7 +151,14 @@ def available_cores() -> int:
 def run_jobs(
     work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, description: str, quiet: bool = False
 ) -> list[Result]:
-    """Return ``work`` of each job, in order, computed by ``workers`` processes under a progress bar.
+    """Return ``work`` of each job, in order; what the arguments are is as for :func:`stream_jobs`."""
+    return list(stream_jobs(work, jobs, workers=workers, description=description, quiet=quiet))
+
+
+def stream_jobs(
+    work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, description: str, quiet: bool = False
+) -> Iterator[Result]:
+    """Give ``work`` of each job as it is done, in order, computed by ``workers`` processes under a progress bar.
 
     Args:
         work: A function at the top level of a module.
@@ -144,10 +168,29 @@ def run_jobs(
         quiet: Show no progress bar.
     """
 
-    def follow(results: Iterable[Result]) -> list[Result]:
-        return list(tqdm(results, total=len(jobs), desc=description, unit='image', disable=quiet))
+    def follow(results: Iterable[Result]) -> Iterable[Result]:
+        return tqdm(results, total=len(jobs), desc=description, unit='image', disable=quiet)
 
     if workers <= 1 or len(jobs) <= 1:
-        return follow(map(work, jobs))
-    with ProcessPoolExecutor(min(workers, len(jobs))) as executor:
-        return follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+        yield from follow(map(work, jobs))
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)  # a forked process waits for ever for threads that were in this one; torch as well
+    try:
+        with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_begin_process) as executor:
+            yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _begin_process() -> None:
+    """Work with one thread, and end when the process that started this one is killed, instead of waiting for ever."""
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from mtlbox.registry import TRANSFORMS
 from mtlbox.tasks import Task
-from mtlbox.tasks.base import Array
+from mtlbox.tasks.base import Array, mirror
 
 Sample = dict[str, Any]
 
@@ -162,8 +162,16 @@ class RandomCrop(BaseTransform):
             return True
         ignore = sample['tasks'][self.cat_task].ignore_value
         window = sample['gt'][self.cat_task][top : top + self.size[0], left : left + self.size[1]]
-        counts = np.unique(window[window != ignore], return_counts=True)[1]
-        return len(counts) > 1 and counts.max() < self.cat_max * counts.sum()
+        counts = _count(window)
+        counts[int(ignore)] = 0
+        return bool(np.count_nonzero(counts) > 1 and counts.max() < self.cat_max * counts.sum())
+
+
+def _count(classes: Array) -> Array:
+    """Return how often each of 0 to 255 occurs."""
+    if classes.dtype == np.uint8:  # a tenth of the time of NumPy
+        return cv2.calcHist([classes], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    return np.bincount(classes.ravel(), minlength=256)
 
 
 @TRANSFORMS.register_module()
@@ -184,7 +192,7 @@ class RandomFlip(BaseTransform):
         sample['flip'] = bool(sample['rng'].random() < self.prob)
         if not sample['flip']:
             return sample
-        return move(sample, lambda x: np.ascontiguousarray(x[:, ::-1]), lambda task, gt: task.hflip(gt))
+        return move(sample, mirror, lambda task, gt: task.hflip(gt))
 
 
 @TRANSFORMS.register_module()

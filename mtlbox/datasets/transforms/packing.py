@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
 from mtlbox.datasets.transforms.geometry import Sample
 from mtlbox.registry import TRANSFORMS
 from mtlbox.structures import MTLDataSample
+from mtlbox.tasks.base import planes
 
 
 @TRANSFORMS.register_module()
@@ -40,7 +40,6 @@ class PackMultiTaskInputs(BaseTransform):
             gt = sample['gt'].get(key)
             size = next((other.shape[:2] for other in sample['gt'].values()), sample['img_shape'])
             maps[key] = task.pack(task.empty(size) if gt is None else gt)
-            labelled[key] = bool(task.valid(maps[key][None]).any())
+            labelled[key] = gt is not None and task.is_labelled(gt)
         data_sample.set_maps('gt', maps, labelled)
-        image = np.ascontiguousarray(sample['img'].transpose(2, 0, 1))
-        return {'inputs': torch.from_numpy(image), 'data_samples': data_sample}
+        return {'inputs': torch.from_numpy(planes(sample['img'])), 'data_samples': data_sample}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mtlbox.datasets.transforms.geometry import Sample
 from mtlbox.registry import TRANSFORMS
+from mtlbox.tasks.base import Array
 
 
 @TRANSFORMS.register_module()
@@ -32,24 +35,35 @@ class PhotometricDistortion(BaseTransform):
     def transform(self, sample: Sample) -> Sample:
         """Draw what to change and change it; the type of the image stays."""
         rng, image = sample['rng'], sample['img']
-        pixels = image.astype(np.float32)
-        if rng.random() < 0.5:
-            pixels = pixels + np.float32(rng.uniform(-self.brightness, self.brightness))
-        contrast = rng.uniform(1 - self.contrast, 1 + self.contrast) if rng.random() < 0.5 else None
+        shift = np.float32(rng.uniform(-self.brightness, self.brightness) if rng.random() < 0.5 else 0)
+        contrast = np.float32(rng.uniform(1 - self.contrast, 1 + self.contrast) if rng.random() < 0.5 else 1)
         early = rng.random() < 0.5
-        if contrast is not None and early:
-            pixels = pixels * np.float32(contrast)
         shift_saturation, shift_hue = rng.random(2) < 0.5
-        if shift_saturation or shift_hue:
-            hsv = cv2.cvtColor(np.clip(pixels, 0, 255) / 255, cv2.COLOR_RGB2HSV)
-            if shift_saturation:
-                factor = rng.uniform(1 - self.saturation, 1 + self.saturation)
-                hsv[..., 1] = np.clip(hsv[..., 1] * np.float32(factor), 0, 1)
-            if shift_hue:
-                hsv[..., 0] = (hsv[..., 0] + np.float32(rng.uniform(-self.hue, self.hue))) % 360
-            pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
-        if contrast is not None and not early:
-            pixels = pixels * np.float32(contrast)
-        pixels = np.clip(pixels, 0, 255)
-        sample['img'] = np.round(pixels).astype(np.uint8) if image.dtype == np.uint8 else pixels
+        if not (shift_saturation or shift_hue):
+            sample['img'] = _each(image, lambda x: _as(np.clip((x + shift) * contrast, 0, 255), image.dtype))
+            return sample
+        first, last = (contrast, np.float32(1)) if early else (np.float32(1), contrast)
+        hsv = cv2.cvtColor(_each(image, lambda x: np.clip((x + shift) * first, 0, 255) / 255), cv2.COLOR_RGB2HSV)
+        if shift_saturation:
+            factor = np.float32(rng.uniform(1 - self.saturation, 1 + self.saturation))
+            hsv[..., 1] = np.clip(hsv[..., 1] * factor, 0, 1)
+        if shift_hue:
+            turned = hsv[..., 0] + np.float32(rng.uniform(-self.hue, self.hue))
+            hsv[..., 0] = turned - 360 * np.floor(turned / 360)  # a tenth of the time of NumPy's %
+        pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)
+        if image.dtype == np.uint8:
+            sample['img'] = cv2.convertScaleAbs(pixels, alpha=255 * float(last))  # rounds and clips
+        else:
+            sample['img'] = np.clip(pixels * (255 * last), 0, 255)
         return sample
+
+
+def _each(image: Array, change: Callable[[Array], Array]) -> Array:
+    """Return ``change`` of each value of an image; of uint8, only the 256 possible ones are computed."""
+    if image.dtype != np.uint8:
+        return change(image)
+    return cv2.LUT(image, change(np.arange(256, dtype=np.float32)))
+
+
+def _as(values: Array, dtype: np.dtype) -> Array:
+    return np.round(values).astype(np.uint8) if dtype == np.uint8 else values

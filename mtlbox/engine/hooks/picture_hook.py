@@ -22,7 +22,7 @@ from mtlbox.visualization.draw import draw_tasks
 class PictureHook(Hook):
     """Draws input, prediction and truth of all tasks for some images of each validation or test.
 
-    A picture is called like its ``sample_id``, with ``_`` for ``/``.
+    A picture is called like its ``sample_id``, with ``_`` for ``/``, after its ``domain`` where it has one.
 
     Args:
         num_images: How many of the first process's images, from the first on; if negative all images, of all processes.
@@ -61,6 +61,7 @@ class PictureHook(Hook):
             if 0 <= self.num_images <= self._drawn:
                 return
             name = str(sample.get('sample_id', self._drawn)).replace('/', '_')
+            name = '_'.join(filter(None, (sample.get('domain'), name)))
             out = Path(self.out_dir or Path(runner.work_dir, 'pictures', folder))
             out.mkdir(parents=True, exist_ok=True)
             write_png(out / f'{name}.png', draw_sample(image, sample, _tasks(runner)))

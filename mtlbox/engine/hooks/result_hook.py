@@ -34,12 +34,13 @@ class ResultHook(Hook):
     """Writes ``result.json`` into the work directory after each validation and test.
 
     It holds the scores with their protocols, what they were measured on (``data``: data set, split, number of samples,
-    whether it is a replica), the epoch and iteration, the config's name and hash, the commit, the seed, the device and
-    the versions; the backbone, the number of parameters, the MACs of one image of ``macs_size`` (H, W), at which the
-    first batch entered the network, and the baseline of delta_m with the reasons why it is not comparable where that
-    was forced. ``best`` is the validation with the best value of what the checkpoint hook keeps (``save_best``).
-    ``scores`` are the run's: the test's, else the best validation's, else the last one's; ``iter`` is how many
-    iterations the network was trained for then. A score that could not be computed is null.
+    whether it is a replica), what the run was ``trained_on`` (the same, and which labels were kept), the epoch and
+    iteration, the config's name and hash, the commit, the seed, the device and the versions; the backbone, the number
+    of parameters, the MACs of one image of ``macs_size`` (H, W), at which the first batch entered the network, and the
+    baseline of delta_m with the reasons why it is not comparable where that was forced. ``best`` is the validation with
+    the best value of what the checkpoint hook keeps (``save_best``). ``scores`` are the run's: the test's, else the
+    best validation's, else the last one's; ``iter`` is how many iterations the network was trained for then. A score
+    that could not be computed is null.
 
     Where a checkpoint is tested, commit, seed and world size are those of its training, null where it does not say;
     ``test`` names the checkpoint, the commit that scored it, and ``ema`` where its weights are averages.
@@ -52,6 +53,11 @@ class ResultHook(Hook):
         self._macs: dict[tuple[int, int], int | None] = {}
         self._size: tuple[int, int] | None = None
         self._training: dict[str, Any] | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Keep what is trained on."""
+        metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}
+        self._result['trained_on'] = metainfo.get('origin')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the validations so far in the checkpoint."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mtlbox.models.layers.blocks import conv_norm_relu
 from mtlbox.models.layers.cross_task_affinity import CrossTaskAffinity
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.resize import resize
 
 
@@ -81,6 +82,7 @@ def refine(
     post: nn.ModuleDict,
     feature_size: tuple[int, int],
     feature_stride: int = 4,
+    with_cp: bool = False,
 ) -> dict[str, Tensor]:
     """Return each task's features after the exchange, ``(B, channels, 2 H, 2 W)``.
 
@@ -91,6 +93,7 @@ def refine(
         post: Post-processing of each task, to twice the resolution.
         feature_size: The (H, W) that the network was built for.
         feature_stride: By what the image's (H, W) are larger.
+        with_cp: Recompute the activations of the post-processing in the backward pass instead of keeping them.
 
     Raises:
         ValueError: If the features have another size.
@@ -106,7 +109,8 @@ def refine(
             'a checkpoint of another size'
         )
     reduced = {task: resize(reduce[task](x), affinity.size) for task, x in features.items()}
-    return {task: post[task](resize(x, size)) for task, x in affinity(reduced).items()}
+    refined = {task: resize(x, size) for task, x in affinity(reduced).items()}
+    return {task: recompute(post[task], post[task], x, enabled=with_cp) for task, x in refined.items()}
 
 
 def _post(channels: int, norm_cfg: dict | None) -> nn.Sequential:

@@ -10,6 +10,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from mtlbox.models.layers.recompute import recompute
+
 
 class GatedMessage(nn.Module):
     """What one task tells another: ``sigmoid(gate(x)) * message(x)``, both 3x3 convolutions without bias.
@@ -34,10 +36,12 @@ class MessagePassing(nn.Module):
     Args:
         tasks: Task keys.
         channels: Channels of every task's features.
+        with_cp: Recompute the activations of the messages in the backward pass instead of keeping them.
     """
 
-    def __init__(self, *, tasks: Sequence[str], channels: int) -> None:
+    def __init__(self, *, tasks: Sequence[str], channels: int, with_cp: bool = False) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.messages = nn.ModuleDict(
             {
                 target: nn.ModuleDict({source: GatedMessage(channels=channels) for source in tasks if source != target})
@@ -51,6 +55,6 @@ class MessagePassing(nn.Module):
         for target, messages in self.messages.items():
             total = features[target]
             for source, message in cast(nn.ModuleDict, messages).items():
-                total = total + message(features[source])
+                total = total + recompute(message, message, features[source], enabled=self.with_cp)
             passed[target] = total
         return passed

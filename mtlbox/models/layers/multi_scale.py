@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mtlbox.models.layers.blocks import BasicBlock, conv_norm_relu
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.resize import concat_pyramid, resize
 
 
@@ -48,11 +49,15 @@ class FeaturePropagation(nn.Module):
     Args:
         tasks: Task keys.
         channels: Channels C of every task's features.
+        with_cp: Recompute the activations of the shared map in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
     """
 
-    def __init__(self, *, tasks: Sequence[str], channels: int, norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self, *, tasks: Sequence[str], channels: int, with_cp: bool = False, norm_cfg: dict | None = None
+    ) -> None:
         super().__init__()
+        self.with_cp = with_cp
         joint = len(tasks) * channels
         inner = joint // 4
         self.gate = nn.Sequential(
@@ -66,9 +71,13 @@ class FeaturePropagation(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One map ``(B, C, H, W)`` per task to the same shapes."""
         joint = torch.cat([features[task] for task in self.excite], dim=1)  # (B, N * C, H, W)
-        gate = self.gate(joint).unflatten(1, (len(self.excite), -1)).softmax(1).flatten(1, 2)  # (B, N * C, H, W)
-        shared = self.shared(joint * gate)  # (B, C, H, W)
+        shared = recompute(self, self._share, joint, enabled=self.with_cp)  # (B, C, H, W)
         return {task: features[task] + excite(shared) for task, excite in self.excite.items()}
+
+    def _share(self, joint: Tensor) -> Tensor:
+        """All tasks' features ``(B, N * C, H, W)`` to their shared map ``(B, C, H, W)``."""
+        gate = self.gate(joint).unflatten(1, (len(self.excite), -1)).softmax(1).flatten(1, 2)  # (B, N * C, H, W)
+        return self.shared(joint * gate)
 
 
 class InitialScale(nn.Module):
@@ -78,13 +87,21 @@ class InitialScale(nn.Module):
         outputs: Channels of each task's logits, by task key.
         in_channels: Channels of the input, propagated features included.
         channels: Channels of the features.
+        with_cp: Recompute the activations of the blocks in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
     """
 
     def __init__(
-        self, *, outputs: Mapping[str, int], in_channels: int, channels: int, norm_cfg: dict | None = None
+        self,
+        *,
+        outputs: Mapping[str, int],
+        in_channels: int,
+        channels: int,
+        with_cp: bool = False,
+        norm_cfg: dict | None = None,
     ) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.blocks = nn.ModuleDict(
             {
                 task: nn.Sequential(
@@ -108,7 +125,7 @@ class InitialScale(nn.Module):
         features = {}
         for task, block in self.blocks.items():
             parts = [x] if propagated is None else [x, resize(propagated[task], x.shape[-2:])]
-            features[task] = block(torch.cat(parts, dim=1))
+            features[task] = recompute(block, block, torch.cat(parts, dim=1), enabled=self.with_cp)
         return features, {task: predictor(features[task]) for task, predictor in self.predictors.items()}
 
 
@@ -120,6 +137,7 @@ class MultiScaleInitial(nn.Module):
         in_channels: Channels of the backbone's maps, finest first; the tasks' features have as many.
         feature_propagation: Whether a scale also reads the coarser one's features, through
             :class:`FeaturePropagation`; if not, the scales are independent.
+        with_cp: Recompute the activations of blocks and propagation in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
     """
 
@@ -129,16 +147,17 @@ class MultiScaleInitial(nn.Module):
         outputs: Mapping[str, int],
         in_channels: Sequence[int],
         feature_propagation: bool = True,
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
     ) -> None:
         super().__init__()
         coarser = [*in_channels[1:], 0] if feature_propagation else [0] * len(in_channels)
         self.scales = nn.ModuleList(
-            InitialScale(outputs=outputs, in_channels=own + more, channels=own, norm_cfg=norm_cfg)
+            InitialScale(outputs=outputs, in_channels=own + more, channels=own, with_cp=with_cp, norm_cfg=norm_cfg)
             for own, more in zip(in_channels, coarser, strict=True)
         )
         self.propagation = nn.ModuleList(
-            FeaturePropagation(tasks=tuple(outputs), channels=channels, norm_cfg=norm_cfg)
+            FeaturePropagation(tasks=tuple(outputs), channels=channels, with_cp=with_cp, norm_cfg=norm_cfg)
             for channels in (in_channels[1:] if feature_propagation else [])
         )
 

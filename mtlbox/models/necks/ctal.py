@@ -53,6 +53,8 @@ class CTAL(InitialPredictionNeck):
         impl: How the affinity is computed: ``'dense'``, ``'factored'``, or ``'auto'`` for the cheaper.
         reduce_norm: Whether norm and ReLU follow the reduction to ``channels``, as in the code of the transformer half.
         on_size_mismatch: What to do with a checkpoint of another feature size: ``'error'`` or ``'interpolate'``.
+        with_cp: Recompute the activations of initial heads and post-processing in the backward pass instead of keeping
+            them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -75,6 +77,7 @@ class CTAL(InitialPredictionNeck):
         impl: Literal['auto', 'dense', 'factored'] = 'auto',
         reduce_norm: bool = False,
         on_size_mismatch: Literal['error', 'interpolate'] = 'error',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -84,6 +87,7 @@ class CTAL(InitialPredictionNeck):
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
             fuse=fuse,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
@@ -116,6 +120,7 @@ class CTAL(InitialPredictionNeck):
                 post=self.post,
                 feature_size=self.feature_size,
                 feature_stride=self.feature_stride,
+                with_cp=self.with_cp,
             ),
             auxiliaries=auxiliaries,
         )

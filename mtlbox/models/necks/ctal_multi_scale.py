@@ -46,6 +46,8 @@ class CTALMultiScale(MultiScaleNeck):
         on_size_mismatch: What to do with a checkpoint of another feature size: ``'error'`` or ``'interpolate'``.
         feature_propagation: Whether a scale reads the next coarser one's task features.
         initial_reduction: Whether the initial losses of the scales are averaged (``'mean'``) or added (``'sum'``).
+        with_cp: Recompute the activations of initial heads and post-processing in the backward pass instead of keeping
+            them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -65,6 +67,7 @@ class CTALMultiScale(MultiScaleNeck):
         on_size_mismatch: Literal['error', 'interpolate'] = 'error',
         feature_propagation: bool = True,
         initial_reduction: Literal['mean', 'sum'] = 'mean',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class CTALMultiScale(MultiScaleNeck):
             in_channels=in_channels,
             feature_propagation=feature_propagation,
             initial_reduction=initial_reduction,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
@@ -102,6 +106,7 @@ class CTALMultiScale(MultiScaleNeck):
                 affinity=self.affinity,
                 post=self.post,
                 feature_size=self.feature_size,
+                with_cp=self.with_cp,
             ),
             auxiliaries=auxiliaries,
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from mtlbox.models.layers import bottlenecks, concat_pyramid, conv_norm_relu
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.structures import Auxiliary
 from mtlbox.tasks import Task
@@ -22,6 +23,7 @@ class InitialPredictionNeck(TaskNeck):
         initial_mid_channels: Channels inside the initial heads' two bottlenecks.
         fuse: Whether a 1x1 convolution with norm and ReLU mixes the pyramid before them. The transformer half of CTAL,
             which reads one map, is without.
+        with_cp: Recompute the activations of the initial heads in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -34,10 +36,12 @@ class InitialPredictionNeck(TaskNeck):
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
         fuse: bool = True,
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(tasks=tasks, init_cfg=init_cfg)
+        self.with_cp = with_cp
         fused = sum(in_channels)
         self.fuse = conv_norm_relu(nn.Conv2d(fused, fused, 1), norm_cfg) if fuse else nn.Identity()
         self.initial_blocks = nn.ModuleDict(
@@ -63,7 +67,9 @@ class InitialPredictionNeck(TaskNeck):
             features: The backbone's maps ``(B, C_i, H_i, W_i)``, finest first.
         """
         shared = self.fuse(concat_pyramid(features))  # (B, sum of C_i, H, W)
-        initial = {key: self.initial_blocks[key](shared) for key in self.tasks}
+        initial = {
+            key: recompute(blocks, blocks, shared, enabled=self.with_cp) for key, blocks in self.initial_blocks.items()
+        }
         auxiliaries = [
             Auxiliary(task=key, name='initial', logits=self.initial_predictors[key](x)) for key, x in initial.items()
         ]

@@ -34,6 +34,7 @@ class MTINet(MultiScaleNeck):
         in_channels: Channels of the backbone's maps, finest first.
         feature_propagation: Whether a scale reads the next coarser one's task features.
         initial_reduction: Whether the initial losses of the scales are averaged (``'mean'``) or added (``'sum'``).
+        with_cp: Recompute the activations of the parts before the heads in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -45,6 +46,7 @@ class MTINet(MultiScaleNeck):
         in_channels: Sequence[int],
         feature_propagation: bool = True,
         initial_reduction: str = 'mean',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -53,11 +55,12 @@ class MTINet(MultiScaleNeck):
             in_channels=in_channels,
             feature_propagation=feature_propagation,
             initial_reduction=initial_reduction,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
         self.distillation = nn.ModuleList(
-            MessagePassing(tasks=tuple(tasks), channels=channels) for channels in in_channels
+            MessagePassing(tasks=tuple(tasks), channels=channels, with_cp=with_cp) for channels in in_channels
         )
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:

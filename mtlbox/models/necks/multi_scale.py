@@ -22,6 +22,8 @@ class MultiScaleNeck(TaskNeck):
         feature_propagation: Whether a scale reads the next coarser one's task features (MTI-Net's modules).
         initial_reduction: Whether the initial losses of the scales are averaged (``'mean'``: CTAL's code) or added
             (``'sum'``: the survey's code).
+        with_cp: Recompute the activations of the initial heads and of what is propagated in the backward pass instead
+            of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
 
@@ -36,16 +38,19 @@ class MultiScaleNeck(TaskNeck):
         in_channels: Sequence[int],
         feature_propagation: bool = True,
         initial_reduction: str = 'mean',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(tasks=tasks, init_cfg=init_cfg)
         one_of('initial_reduction', initial_reduction, ('mean', 'sum'))
+        self.with_cp = with_cp
         self.initial_weight = 1 / len(in_channels) if initial_reduction == 'mean' else 1.0
         self.multi_scale = MultiScaleInitial(
             outputs={key: task.channels for key, task in tasks.items()},
             in_channels=in_channels,
             feature_propagation=feature_propagation,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
         )
 

@@ -31,6 +31,7 @@ class PADNet(InitialPredictionNeck):
         initial_channels: Channels of the initial task features, and of what the heads read.
         initial_mid_channels: Channels inside the initial heads' bottlenecks.
         fuse: Whether the backbone's maps are mixed before them, as of ``InitialPredictionNeck``.
+        with_cp: Recompute the activations of initial heads and messages in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
     """
@@ -43,6 +44,7 @@ class PADNet(InitialPredictionNeck):
         initial_channels: int = 256,
         initial_mid_channels: int = 64,
         fuse: bool = True,
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -52,10 +54,11 @@ class PADNet(InitialPredictionNeck):
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
             fuse=fuse,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )
-        self.distillation = MessagePassing(tasks=tuple(tasks), channels=initial_channels)
+        self.distillation = MessagePassing(tasks=tuple(tasks), channels=initial_channels, with_cp=with_cp)
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
         """Maps, finest first, to one ``(B, initial_channels, H, W)`` per task, and the initial predictions."""

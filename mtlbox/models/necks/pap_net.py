@@ -49,6 +49,7 @@ class PAPNet(InitialPredictionNeck):
         normalise_over: What the features' L2 norm is taken over: ``'positions'`` or ``'channels'``.
         divide: Whether ``'columns'`` or ``'rows'`` of an affinity are divided by their sum.
         impl: ``'dense'``, ``'factored'``, or ``'auto'`` for the one with fewer MACs at the image's size.
+        with_cp: Recompute the activations of the initial heads in the backward pass instead of keeping them.
         norm_cfg: Norm layer.
         init_cfg: Initialisation as in mmengine.
 
@@ -70,6 +71,7 @@ class PAPNet(InitialPredictionNeck):
         normalise_over: str = 'positions',
         divide: str = 'columns',
         impl: str = 'auto',
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class PAPNet(InitialPredictionNeck):
             initial_channels=initial_channels,
             initial_mid_channels=initial_mid_channels,
             fuse=fuse,
+            with_cp=with_cp,
             norm_cfg=norm_cfg,
             init_cfg=init_cfg,
         )

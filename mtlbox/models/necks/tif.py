@@ -29,7 +29,8 @@ added before the product. This is the same function with the same gradients, at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -39,6 +40,7 @@ from torch.nn import functional as F
 
 from mtlbox.models.layers import concat_pyramid, resize, to_map, to_tokens
 from mtlbox.models.layers.checks import one_of
+from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.window_attention import mlp
 from mtlbox.models.necks.base import TaskNeck
 from mtlbox.registry import NECKS
@@ -111,8 +113,7 @@ class SAFF(nn.Module):
 class SFD(nn.Module):
     """Self-feature distillation: attention of one task's tokens at one scale, whose scores are handed on.
 
-    Keys are the values. The scores are a result of their own, so attention is two products with a softmax between, not
-    fused.
+    Keys are the values. Where the scores are handed on, attention is two products with a softmax between; else fused.
 
     Args:
         channels: Channels d of the tokens.
@@ -135,16 +136,25 @@ class SFD(nn.Module):
         """Keys that the task's tokens give, ``(B, H * W, d)`` to the same shape."""
         return F.linear(tokens, torch.stack([term.weight for term in self.terms]).sum(0))
 
-    def forward(self, features: Tensor, tokens: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the task's map after attention, ``(B, d, H, W)``, and the scores ``(B, H * W, H * W)``.
+    def forward(
+        self, features: Tensor, tokens: Tensor, keys: Tensor, *, with_scores: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the task's map after attention, ``(B, d, H, W)``, and the scores ``(B, H * W, H * W)`` if asked.
 
         Args:
             features: The task's map.
             tokens: Its :meth:`tokens`.
             keys: Those to ask: the task's own, or the sum of all tasks'.
+            with_scores: Whether the scores are needed.
         """
-        scores = self.query(tokens) @ keys.transpose(1, 2) * keys.shape[-1] ** -0.5
-        attended = scores.softmax(-1) @ keys + to_tokens(features)
+        query, scores = self.query(tokens), None
+        if with_scores:
+            scores = query @ keys.transpose(1, 2) * keys.shape[-1] ** -0.5
+            attended = scores.softmax(-1) @ keys
+        else:
+            query, keys = query[:, None], keys[:, None]  # (B, 1, H * W, d): one head
+            attended = F.scaled_dot_product_attention(query, keys, keys)[:, 0]
+        attended = attended + to_tokens(features)
         return to_map(attended + self.ffn(attended), features.shape[-2:]), scores
 
 
@@ -235,10 +245,10 @@ class TaskDecoder(nn.Module):
         scores = []
         for scale, sfd in self.sfd.items():
             i = int(scale)
-            maps[i], own = sfd(maps[i], tokens[scale], keys[scale])
-            if self.lthd:
+            maps[i], own = sfd(maps[i], tokens[scale], keys[scale], with_scores=bool(self.lthd))
+            if own is not None:
                 scores.append(resize_scores(own, maps[i].shape[-2:], size))
-        if self.lthd:
+        if scores:
             attention = torch.stack(scores).sum(0).softmax(-1)  # (B, P, P)
             for scale, lthd in self.lthd.items():
                 maps[int(scale)] = lthd(maps[int(scale)], attention, size)
@@ -263,6 +273,7 @@ class TIF(TaskNeck):
         distill: Whether a task asks itself (``'self'``, the method) or all tasks (``'cross'``, the paper's control).
         num_terms: Matrices in the sum of keys of ``'self'``; None: as many as tasks. They are one matrix in effect.
         ffn_ratio: Hidden channels of the feed-forward layers by d.
+        with_cp: Recompute the activations of fusion and decoders in the backward pass instead of keeping them.
         norm_cfg: Norm layer of the convolutions.
         init_cfg: Initialisation as in mmengine.
 
@@ -283,6 +294,7 @@ class TIF(TaskNeck):
         distill: Distill = 'self',
         num_terms: int | None = None,
         ffn_ratio: int = 2,
+        with_cp: bool = False,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -297,7 +309,7 @@ class TIF(TaskNeck):
             raise ValueError('lthd=True borrows the attention of SFD, but sfd=0: set lthd=False, or sfd to 1 or 2')
         if num_terms is not None and (distill == 'cross' or num_terms < 1):
             raise ValueError(f"num_terms: expected 1 or more, with distill='self', got {num_terms} with {distill!r}")
-        self.cross = distill == 'cross'
+        self.cross, self.with_cp = distill == 'cross', with_cp
         self.fusion = nn.ModuleList(
             SAFF(in_channels=in_channels, scale=i, channels=channels, fuse=i >= 4 - saff, norm_cfg=norm_cfg)
             for i in range(4)
@@ -319,11 +331,26 @@ class TIF(TaskNeck):
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
         """Four maps to one ``(B, out_channels, H/4, W/4)`` per task."""
-        shared = [fusion(features) for fusion in self.fusion]  # (B, d, H_i, W_i) each
-        decoders = {key: cast(TaskDecoder, self.decoders[key]) for key in self.tasks}
+        shared = [self._run(fusion, partial(_fuse, fusion), *features) for fusion in self.fusion]
+        decoders = {key: cast(TaskDecoder, self.decoders[key]) for key in self.tasks}  # maps are (B, d, H_i, W_i) each
         started = {key: decoder.start(shared) for key, decoder in decoders.items()}
         if self.cross:
             given = [keys for _, _, keys in started.values()]
             joint = {scale: torch.stack([keys[scale] for keys in given]).sum(0) for scale in given[0]}
             started = {key: (maps, tokens, joint) for key, (maps, tokens, _) in started.items()}
-        return NeckOutput(features={key: decoders[key].finish(*parts) for key, parts in started.items()})
+        finished = {}
+        for key, (maps, tokens, keys) in started.items():
+            finish = partial(_finish, decoders[key], tokens, keys)
+            finished[key] = self._run(decoders[key], finish, *maps)
+        return NeckOutput(features=finished)
+
+    def _run(self, module: nn.Module, function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
+        return recompute(module, function, *maps, enabled=self.with_cp)
+
+
+def _finish(decoder: TaskDecoder, tokens: Mapping[str, Tensor], keys: Mapping[str, Tensor], *maps: Tensor) -> Tensor:
+    return decoder.finish(maps, tokens, keys)
+
+
+def _fuse(fusion: nn.Module, *maps: Tensor) -> Tensor:
+    return fusion(maps)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 import torch
 from torch import Tensor
@@ -31,3 +35,14 @@ def pyramid() -> list[Tensor]:
 @pytest.fixture
 def in_channels() -> tuple[int, ...]:
     return CHANNELS
+
+
+@pytest.fixture(scope='session')
+def references() -> ModuleType:
+    """Transcriptions of the necks' specifications, ``references.py``."""
+    path = Path(__file__).with_name('references.py')
+    spec = importlib.util.spec_from_file_location('references', path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

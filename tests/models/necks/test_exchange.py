@@ -84,3 +84,17 @@ def test_a_task_hears_the_others(
         after = neck(pyramid).features
     for key in tasks:
         assert not torch.allclose(before[key], after[key], rtol=1e-5, atol=1e-6), key
+
+
+@pytest.mark.parametrize('config', NECK_CONFIGS + WITHOUT_EXCHANGE, ids=str)
+def test_evaluation_is_deterministic_and_leaves_no_trace(
+    config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    torch.manual_seed(3)
+    neck = NECKS.build({**config, 'tasks': tasks, 'in_channels': in_channels}).eval()
+    state = {name: value.clone() for name, value in neck.state_dict().items()}
+    with torch.no_grad():
+        one, other = neck(pyramid), neck(pyramid)
+    assert all(torch.equal(one.features[key], other.features[key]) for key in tasks)
+    assert all(torch.equal(a.logits, b.logits) for a, b in zip(one.auxiliaries, other.auxiliaries))
+    assert all(torch.equal(value, state[name]) for name, value in neck.state_dict().items())

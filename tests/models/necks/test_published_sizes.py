@@ -1,4 +1,4 @@
-"""Parameters and MACs of the configs against the figures that the papers' tables print."""
+"""Parameters and MACs of switches and ablations; printed sizes are in tests/fidelity."""
 
 from __future__ import annotations
 
@@ -6,39 +6,18 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
-from mtlbox.apis.complexity import Complexity, build_for_counting, count_complexity
+from mtlbox.apis.complexity import Complexity, count_config
 from mtlbox.config import load_config
 
 ROOT = Path(__file__).parents[3]
-STL = 11.808e6
 
 
 @cache
 def count(config: str, **options: object) -> Complexity:
     """Parameters, and the MACs of one image of the config's size."""
-    cfg = load_config(ROOT / 'configs' / config, {f'model.{key}': value for key, value in options.items()})
-    model = build_for_counting(cfg.model)
-    image = torch.empty(1, 3, *cfg.input_size, device='meta')
-    return count_complexity(model, image, forward=lambda m, x: m.logits(x))
-
-
-RELATIVE = [
-    ('stl/stl_hrnet18_nyuv2-13.py', 1.0),
-    ('mtl/mtl_hrnet18_nyuv2-13.py', 0.346),
-    ('pad_net/pad_net_hrnet18_nyuv2-13.py', 1.023),
-    ('pap_net/pap_net_hrnet18_nyuv2-13.py', 0.405),  # printed .404
-    ('mti_net/mti_net_hrnet18_nyuv2-13.py', 1.070),
-    ('ctal/ctal_hrnet18_nyuv2-13.py', 0.513),
-    ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 0.944),
-]
-
-
-@pytest.mark.parametrize(('config', 'relative'), RELATIVE)
-def test_size_beside_stl(config: str, relative: float) -> None:
-    assert round(count(config).params / STL, 3) == relative
+    return count_config(ROOT / 'configs' / config, {f'model.{key}': value for key, value in options.items()})
 
 
 CITYSCAPES = [
@@ -53,31 +32,10 @@ def test_size_on_cityscapes(config: str, millions: float) -> None:
     assert round(count(config).params / 1e6, 3) == millions
 
 
-# The tables print MACs of a batch of 8 as FLOPs, of the dense form; these are ours, within 1.5 % of the printed ones.
-GIGA_MACS_OF_8 = [
-    ('mtl/mtl_hrnet18_nyuv2-13.py', 40.5),
-    ('pad_net/pad_net_hrnet18_nyuv2-13.py', 482),
-    ('mti_net/mti_net_hrnet18_nyuv2-13.py', 63.6),
-]
-
-
-@pytest.mark.parametrize(('config', 'macs_of_8'), GIGA_MACS_OF_8)
-def test_macs(config: str, macs_of_8: float) -> None:
-    assert count(config).macs / 1e9 == pytest.approx(macs_of_8 / 8, rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ('config', 'macs_of_8'),
-    [
-        ('ctal/ctal_hrnet18_nyuv2-13.py', 533),
-        ('ctal/ctal-ms_hrnet18_nyuv2-13.py', 522),
-        ('pap_net/pap_net_hrnet18_nyuv2-13.py', 521),
-    ],
-)
-def test_macs_of_the_dense_form(config: str, macs_of_8: float) -> None:
-    dense = count(config, **{'neck.impl': 'dense'})
-    assert dense.macs / 1e9 == pytest.approx(macs_of_8 / 8, rel=0.02)
-    assert count(config).macs < 0.8 * dense.macs  # the factored form
+@pytest.mark.parametrize('config', ['ctal/ctal', 'ctal/ctal-ms', 'pap_net/pap_net'])
+def test_the_factored_form_takes_fewer_macs(config: str) -> None:
+    config = f'{config}_hrnet18_nyuv2-13.py'
+    assert count(config).macs < 0.8 * count(config, **{'neck.impl': 'dense'}).macs
 
 
 def test_pap_net_was_published_with_two_iterations() -> None:
@@ -100,12 +58,6 @@ def test_parameters_of_feature_propagation() -> None:
         gate = basic_block(joint, inner) + basic_block(inner, inner) + inner * joint + joint
         expected += gate + basic_block(joint, c) + tasks * 2 * c * (c // 16)
     assert count(config).params - count(config, **{'neck.feature_propagation': False}).params == expected
-
-
-@pytest.mark.parametrize(('stride', 'relative'), [(4, 0.513), (6, 0.504), (8, 0.501)])
-def test_scales_of_the_affinity(stride: int, relative: float) -> None:
-    changed = count('ctal/ctal_hrnet18_nyuv2-13.py', **{'neck.affinity_stride': stride})
-    assert round(changed.params / STL, 3) == relative
 
 
 @pytest.mark.parametrize('model', ['ctal', 'ctal-ms'])
@@ -199,36 +151,6 @@ def sign(difference: int) -> int:
     return (difference > 0) - (difference < 0)
 
 
-# Config, width, published parameters in millions and GMACs, and how far ours are from them at most.
-DEMT = [
-    ('demt/demt_hrnet18_nyud.py', 128, 4.76, 22.07, 0.002, 0.08),
-    ('demt/demt_swin-t_nyud.py', 256, 32.07, 100.70, 0.0001, 0.005),
-    pytest.param('demt/demt_swin-s_nyud.py', 256, 53.03, 121.05, 0.007, 0.005, marks=pytest.mark.slow),
-    pytest.param('demt/demt_swin-b_nyud.py', 256, 90.9, 153.65, 0.012, 0.07, marks=pytest.mark.slow),
-]
-
-
-@pytest.mark.parametrize(('config', 'channels', 'millions', 'giga_macs', 'far', 'macs_far'), DEMT)
-def test_demt(config: str, channels: int, millions: float, giga_macs: float, far: float, macs_far: float) -> None:
-    """Sizes as published. MACs as a counter of that time reads the released code: their counting tool is not known.
-
-    It is told by the published figures that such a counter takes the first axis for the sequence, and so counts keys
-    and values of one task where there are those of all; counts the queries and keys of an attention over single tokens;
-    and does not see into the deformable operator.
-    """
-    ours = count(config)
-    assert ours.params / 1e6 == pytest.approx(millions, rel=far)
-    tasks, one_layer = 4, 107 * 140 * channels**2  # a linear layer on the tokens of one task
-    counted = ours.macs_without_attention + 2 * tasks * one_layer
-    counted -= 2 * tasks * (tasks - 1) * one_layer + tasks * one_layer
-    assert counted / 1e9 == pytest.approx(giga_macs, rel=macs_far)
-
-
-def test_demt_on_hrnet_has_half_the_width_of_the_released_code() -> None:
-    wide = count('demt/demt_hrnet18_nyud.py', **{'neck.channels': 256, 'heads.in_channels': 256})
-    assert round(wide.params / 1e6, 2) == 6.75  # 4.76 are published
-
-
 def test_cost_of_global_attention() -> None:
     """Products of all tokens of four tasks with all of them, in the interaction and in the queries."""
     config, tokens = 'demt/demt_hrnet18_nyud.py', 4 * 107 * 140
@@ -237,53 +159,6 @@ def test_cost_of_global_attention() -> None:
     assert near.macs == near.macs_without_attention
     assert far.macs - far.macs_without_attention == 4 * 128 * tokens**2
     assert pooled.macs - pooled.macs_without_attention == 4 * 128 * tokens * 4 * 27 * 35
-
-
-# Config, options, published parameters in millions and GMACs, ours, and how much more or less they are at most.
-# Reason: reconstructed design. Widths were fitted to the first three, the design was chosen with all at hand.
-CROSS = {'neck.lthd': False, 'neck.distill': 'cross'}
-OF_TIF = [
-    ('tif/tif_hrnet18_nyud.py', {}, 5.27, 16.6, 5.281, 16.49, 0.003, 0.01),
-    ('tif/tif_swin-t_nyud.py', {}, 32.91, 76.33, 32.951, 75.89, 0.002, 0.01),
-    pytest.param('tif/tif_swin-l_nyud.py', {}, 204.19, 274.27, 204.382, 277.50, 0.001, 0.02, marks=pytest.mark.slow),
-    ('tif/tif_swin-t_nyud.py', {'neck.lthd': False}, 31.78, 62.49, 31.520, 64.50, 0.009, 0.04),
-    ('tif/tif_swin-t_nyud.py', CROSS, 31.56, 62.89, 31.334, 64.50, 0.008, 0.03),
-]
-
-
-@pytest.mark.parametrize(
-    ('config', 'options', 'millions', 'giga_macs', 'our_millions', 'our_giga_macs', 'far', 'macs_far'), OF_TIF
-)
-def test_tif(
-    config: str,
-    options: dict[str, object],
-    millions: float,
-    giga_macs: float,
-    our_millions: float,
-    our_giga_macs: float,
-    far: float,
-    macs_far: float,
-) -> None:
-    ours = count(config, **options)
-    assert round(ours.params / 1e6, 3) == our_millions
-    assert ours.macs / 1e9 == pytest.approx(our_giga_macs, abs=0.01)
-    assert our_millions == pytest.approx(millions, rel=far)
-    assert our_giga_macs == pytest.approx(giga_macs, rel=macs_far)
-
-
-# ATRC's protocol: parameters and MACs of one 425x560 image, printed as 4.52 M / 17.59 G and 16.09 M / 40.93 G.
-OF_ATRC = [
-    ('mtl/mtl_hrnet18_nyud.py', 4.516, 17.47),
-    ('stl/stl_hrnet18_nyud.py', 16.098, 40.5),
-    pytest.param('mtl/mtl_swin-t_nyud.py', 32.502, 96.21, marks=pytest.mark.slow),  # 32.50 M / 96.29 G
-]
-
-
-@pytest.mark.parametrize(('config', 'millions', 'giga_macs'), OF_ATRC)
-def test_size_in_atrcs_protocol(config: str, millions: float, giga_macs: float) -> None:
-    counted = count(config)
-    assert round(counted.params / 1e6, 3) == millions
-    assert counted.macs_without_attention / 1e9 == pytest.approx(giga_macs, abs=0.01)
 
 
 NYUD = 'mtformer/mtformer_swin-s_nyud.py'

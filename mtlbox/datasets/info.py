@@ -1,0 +1,78 @@
+"""What is known of a data set, and what a folder holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts.nyu_official import find_official
+from mtlbox.datasets.listed import ListedDataset
+from mtlbox.datasets.remote import SOURCES
+from mtlbox.datasets.verify import KNOWN, build, recognise, silent
+from mtlbox.registry import did_you_mean
+
+
+def describe(dataset: str, root: str | Path | None = None) -> str:
+    """Say what a data set is: its splits, labels, layouts, and where to get it; and what ``root`` holds.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if dataset in SOURCES and dataset not in KNOWN:
+        lines = [f'{dataset}: {SOURCES[dataset].title}', *_how_to_get(dataset)]
+    elif dataset in KNOWN:
+        lines = _describe(dataset)
+    else:
+        raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, [*KNOWN, *SOURCES])}')
+    return '\n'.join([*lines, *(_at(Path(root)) if root is not None else [])])
+
+
+def _describe(dataset: str) -> list[str]:
+    cls, tasks, _ = KNOWN[dataset]
+    meta = cls.METAINFO
+    layout = LAYOUTS.get(dataset)
+    lines = [
+        f'{dataset}: {layout.title if layout else getattr(cls, "TITLE", cls.__name__) + ", in any of its layouts"}',
+        f'class: {cls.__name__}; splits: '
+        + ', '.join(f'{split} {count or ""}'.rstrip() for split, count in meta['sizes'].items()),
+    ]
+    if layout:
+        lines.append(f'size: {layout.size[0]}x{layout.size[1]}' + ('' if cls.ONE_SIZE else ', most of them'))
+    for label, task in tasks.items():
+        classes, unit = meta.get('classes', {}).get(label), meta.get('units', {}).get(label)
+        said = f', {unit}' if unit else ''
+        said = f', {len(classes)} classes: {", ".join(classes)}' if classes else said
+        lines.append(f'label {label}: task {task["type"]}{said}')
+    if issubclass(cls, ListedDataset):
+        lines += [f'layout {layout}' for layout in cls.layouts()]
+    return [*lines, *_how_to_get(dataset)]
+
+
+def _how_to_get(dataset: str) -> list[str]:
+    cls = KNOWN[dataset][0] if dataset in KNOWN else None
+    lines = [f'to get it: {cls.ORIGIN.format(root="ROOT")}'] if cls is not None and hasattr(cls, 'ORIGIN') else []
+    if dataset in SOURCES:
+        lines += [f'python tools/data.py download {dataset} ROOT fetches {file}' for file in SOURCES[dataset].files]
+    return lines
+
+
+def _at(root: Path) -> list[str]:
+    """Say what a folder holds."""
+    if not root.exists():
+        return [f'at {root}: nothing']
+    official = find_official(root)
+    lines = [f'at {root}: the official NYU file, {official}'] if official is not None else []
+    with silent():
+        for name in recognise(root):
+            counts, built = [], None
+            for split in KNOWN[name][0].METAINFO['sizes']:
+                try:
+                    built = build(name, str(root), split)
+                except (OSError, ValueError):
+                    continue
+                counts.append(f'{split} {len(built)}')
+            meta = built.metainfo if built is not None else {}
+            kind = ' (a replica: rendered rooms)' if meta.get('replica') else ''
+            lines.append(f'at {root}: {name}, layout {meta.get("layout", name)}{kind}; ' + ', '.join(counts))
+        build.cache_clear()
+    return lines or [f'at {root}: nothing that is known']

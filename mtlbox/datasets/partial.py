@@ -1,0 +1,221 @@
+"""Which labels of a data set are kept: lists of names, a seeded choice of a few, a few labels per image.
+
+A choice depends on the seed, the names of the samples and of the labels, and nothing else: names are sorted by the
+SHA-256 of these. So it is the same on every machine, under every version of Python, and in whichever order samples are
+listed; and that of 1 % is a part of that of 10 %.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtlbox.datasets.messages import some
+from mtlbox.registry import did_you_mean
+
+_FEW = ('count', 'fraction', 'seed')
+_PER_IMAGE = ('least', 'most', 'seed')
+_MOST_NAMES = 100  # that are written out in full
+
+
+def _draw(seed: int, *parts: str) -> int:
+    """Return the number, below 2**256, that the seed and some names stand for."""
+    return int.from_bytes(hashlib.sha256('\0'.join([str(seed), *parts]).encode()).digest(), 'big')
+
+
+def digest(names: Collection[str]) -> str:
+    """Return twelve hexadecimal digits that stand for a set of names."""
+    return hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()[:12]
+
+
+def choose_few(names: Sequence[str], label: str, *, count: int, seed: int = 0) -> frozenset[str]:
+    """Return ``count`` of ``names``, those whose label called ``label`` is kept."""
+    return frozenset(sorted(names, key=lambda name: _draw(seed, label, name))[:count])
+
+
+def choose_labels(name: str, labels: Sequence[str], *, least: int, most: int, seed: int = 0) -> frozenset[str]:
+    """Return ``least`` to ``most`` of ``labels``, those that the sample ``name`` keeps; each number is as likely."""
+    count = least + _draw(seed, name) % (most - least + 1)
+    return frozenset(sorted(labels, key=lambda label: _draw(seed, label, name))[:count])
+
+
+class PartialLabels:
+    """Which samples of a data set keep which labels.
+
+    Args:
+        owner: What messages call the data set.
+        root: Folder that paths of lists are relative to, where they are not to the working directory.
+        label_names: ``{task key: label}`` of the data set.
+        labelled_only: By task key, which samples keep the label: the path of a list of their names, one a line;
+            ``dict(count=40, seed=0)``; or ``dict(fraction=0.01, seed=0)``, rounded, at least one. Tasks that are not
+            named keep all of theirs.
+        labels_per_image: ``dict(least=1, most=1, seed=0)``: so many of the labels are kept of each sample.
+
+    Raises:
+        ValueError: A task is none of the data set's, a rule has an unknown key or lacks one, or a number is out of
+            range.
+        TypeError: A rule is neither a path nor a dict.
+    """
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        root: str,
+        label_names: Mapping[str, str],
+        labelled_only: Mapping[str, str | Mapping[str, Any]] | None = None,
+        labels_per_image: Mapping[str, int] | None = None,
+    ) -> None:
+        self._owner, self._root, self._labels = owner, root, dict(label_names)
+        self._per_image = dict(labels_per_image or {})
+        self._rules: dict[str, Any] = {
+            key: dict(rule) if isinstance(rule, Mapping) else rule for key, rule in (labelled_only or {}).items()
+        }
+        for key, rule in self._rules.items():
+            if key not in self._labels:
+                near = did_you_mean(str(key), self._labels)
+                raise ValueError(f'labelled_only of {owner} names {key!r}, for which it reads no label.{near}')
+            self._check_rule(key, rule)
+        if self._per_image:
+            self._check_per_image()
+        self._kept: dict[str, frozenset[str]] = {}
+        self._of = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._rules or self._per_image)
+
+    def settle(self, names: Sequence[str]) -> None:
+        """Choose, given the names of all samples of the split.
+
+        Raises:
+            FileNotFoundError: There is no such list.
+            ValueError: A list is empty, names something twice or names what is no sample; there are fewer samples than
+                are to be chosen; or two samples have one name.
+        """
+        known = frozenset(names)
+        if len(known) < len(names):
+            twice = sorted(name for name in known if list(names).count(name) > 1)
+            raise ValueError(f'{self._owner}: labels cannot be chosen, since several samples are called {some(twice)}.')
+        self._of = len(names)
+        kept = {key: self._by_rule(key, rule, names, known) for key, rule in self._rules.items()}
+        if self._per_image:
+            labels = sorted(set(self._labels.values()))
+            of_name = {name: choose_labels(name, labels, **self._per_image) for name in names}
+            for key, label in self._labels.items():
+                chosen = frozenset(name for name in names if label in of_name[name])
+                kept[key] = kept.get(key, known) & chosen
+        self._kept = kept
+
+    def withheld(self, name: str) -> list[str]:
+        """Return the keys of the tasks that are not told the label of the sample ``name``."""
+        return [key for key, kept in self._kept.items() if name not in kept]
+
+    def reads(self, name: str, label: str) -> bool:
+        """Return whether any task is told the ``label`` of the sample ``name``."""
+        return any(own == label and name in self._kept.get(key, (name,)) for key, own in self._labels.items())
+
+    def has_label(self, name: str) -> bool:
+        """Return whether any label of the sample ``name`` is kept."""
+        return any(name in self._kept.get(key, (name,)) for key in self._labels)
+
+    def description(self) -> dict[str, dict[str, Any]]:
+        """Return, by task key: ``samples`` that keep the label, ``of`` how many, ``by`` which rules, ``digest`` and
+        ``names`` of them; the latter only where they are few."""
+        described = {}
+        for key, kept in self._kept.items():
+            rules = [self._rules.get(key), self._per_image]
+            described[key] = {
+                'samples': len(kept),
+                'of': self._of,
+                'by': [rule for rule in rules if rule],
+                'digest': digest(kept),
+                **({'names': sorted(kept)} if len(kept) <= _MOST_NAMES else {}),
+            }
+        return described
+
+    def messages(self) -> list[str]:
+        """Return one line per task for the log."""
+        return [
+            f'{self._owner}: {key} keeps the labels of {one["samples"]} of {one["of"]} samples '
+            f'(by {", ".join(map(str, one["by"]))}; digest of their names {one["digest"]})'
+            + (f': {", ".join(one["names"])}' if 'names' in one else '')
+            + '.'
+            for key, one in self.description().items()
+        ]
+
+    def _check_rule(self, key: str, rule: Any) -> None:
+        where = f'labelled_only.{key} of {self._owner}'
+        if isinstance(rule, str):
+            return
+        if not isinstance(rule, Mapping):
+            raise TypeError(f'{where} must be the path of a list, or dict(count=..., seed=...), but is {rule!r}.')
+        self._check_keys(where, rule, _FEW)
+        if ('count' in rule) == ('fraction' in rule):
+            raise ValueError(f'{where} needs either count or fraction, but is {dict(rule)}.')
+        if 'count' in rule and not _is_whole(rule['count'], 1):
+            raise ValueError(f'{where}: count must be a whole number from 1, but is {rule["count"]!r}.')
+        fraction = rule.get('fraction', 1)
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction <= 1:
+            raise ValueError(f'{where}: fraction must be above 0 and at most 1, but is {fraction!r}.')
+
+    def _check_per_image(self) -> None:
+        where, most = f'labels_per_image of {self._owner}', len(set(self._labels.values()))
+        self._check_keys(where, self._per_image, _PER_IMAGE)
+        missing = [key for key in ('least', 'most') if key not in self._per_image]
+        if missing:
+            raise ValueError(f'{where} lacks {missing[0]!r}: dict(least=1, most=1, seed=0) is one label per image.')
+        least, given = self._per_image['least'], self._per_image['most']
+        if not (_is_whole(least, 0) and _is_whole(given, least) and given <= most):
+            raise ValueError(
+                f'{where}: 0 <= least <= most <= {most}, the number of its labels, is expected, '
+                f'but they are {least!r} and {given!r}.'
+            )
+
+    @staticmethod
+    def _check_keys(where: str, rule: Mapping, known: Sequence[str]) -> None:
+        for key in rule:
+            if key not in known:
+                raise ValueError(f'{where} has no {key!r}.{did_you_mean(str(key), known)}')
+        if not _is_whole(rule.get('seed', 0), 0):
+            raise ValueError(f'{where}: seed must be a whole number from 0, but is {rule["seed"]!r}.')
+
+    def _by_rule(
+        self, key: str, rule: str | Mapping[str, Any], names: Sequence[str], known: frozenset[str]
+    ) -> frozenset[str]:
+        if isinstance(rule, str):
+            return self._of_list(key, rule, known)
+        count = int(rule.get('count') or max(1, int(rule['fraction'] * len(names) + 0.5)))
+        if count > len(names):
+            raise ValueError(
+                f'labelled_only.{key} of {self._owner} asks for {count} samples, but there are {len(names)}.'
+            )
+        return choose_few(names, self._labels[key], count=count, seed=int(rule.get('seed', 0)))
+
+    def _of_list(self, key: str, given: str, known: frozenset[str]) -> frozenset[str]:
+        places = list(dict.fromkeys([Path(self._root, given), Path(given)]))
+        path = next((place for place in places if place.is_file()), None)
+        where = f'labelled_only.{key} of {self._owner}'
+        if path is None:
+            raise FileNotFoundError(f'{where}: there is no file {" nor ".join(map(str, places))}.')
+        try:
+            listed = [line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{where}: {path} is not a text file: {error}.') from None
+        if not listed:
+            raise ValueError(f'{where}: {path} names no sample.')
+        wrong = [name for name in listed if name not in known]
+        if wrong:
+            raise ValueError(
+                f'{where}: {path} names what is no sample: {some([repr(name) for name in wrong])}.'
+                f'{did_you_mean(wrong[0], known)}'
+            )
+        twice = sorted({name for name in listed if listed.count(name) > 1}) if len(set(listed)) < len(listed) else []
+        if twice:
+            raise ValueError(f'{where}: {path} names {some([repr(name) for name in twice])} twice.')
+        return frozenset(listed)
+
+
+def _is_whole(value: Any, least: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,174 @@
+"""Where data sets can be fetched from, and fetching them.
+
+Addresses are those that the authors' pages or repositories give. Sizes and checksums are there where they are known:
+of the official NYU files they are those that several projects on GitHub state alike; the other authors publish none.
+"""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import os
+import shutil
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.engine.fetch import fetch
+from mtlbox.registry import did_you_mean
+
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file and what is known of it.
+
+    Attributes:
+        url: Its address.
+        size: Bytes; None where it is not known.
+        digest: As :func:`~mtlbox.engine.fetch.fetch` takes it; '' where it is not known.
+    """
+
+    url: str
+    size: int | None = None
+    digest: str = ''
+
+    @property
+    def name(self) -> str:
+        """Its name on disk."""
+        return self.url.rpartition('/')[2]
+
+    def __str__(self) -> str:
+        size = f'{self.size / 1e9:.2f} GB' if self.size and self.size > 1e8 else f'{self.size} bytes'
+        return f'{self.url} ({size if self.size else "size not published"}{", checksum known" if self.digest else ""})'
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set can be fetched from.
+
+    Attributes:
+        title: What it is.
+        files: The files; one archive, whose only folder becomes the data set's, or files that are kept as they are.
+        archive: Whether it is an archive.
+        then: What to do with files that are kept, with ``{root}``.
+    """
+
+    title: str
+    files: tuple[RemoteFile, ...]
+    archive: bool = True
+    then: str = ''
+
+
+_NYU, _ETH = 'http://horatio.cs.nyu.edu/mit/silberman', 'https://data.vision.ee.ethz.ch'
+SOURCES: dict[str, DataSource] = {
+    'nyu-official': DataSource(
+        'the labelled part of NYU Depth v2 by its authors, with the split and the 40 classes',
+        (
+            RemoteFile(
+                f'{_NYU}/nyu_depth_v2/nyu_depth_v2_labeled.mat',
+                2972037809,
+                'sha256:2d724b0c0ab358aa1ce5df855e5bd14a2279ab7202efe22f32a30d612dcb86aa',
+            ),
+            RemoteFile(
+                f'{_NYU}/indoor_seg_sup/splits.mat',
+                2626,
+                'sha256:6e081404491a8bfba2f066beaa9713ef6046f9007aa5f799f2a350506a580cee',
+            ),
+            RemoteFile('https://github.com/ankurhanda/nyuv2-meta-data/raw/master/classMapping40.mat'),
+        ),
+        archive=False,
+        then='python tools/data.py convert nyud-c {root}/nyu_depth_v2_labeled.mat data/nyud '
+        '--splits {root}/splits.mat --classes {root}/classMapping40.mat',
+    ),
+    'nyud-a': DataSource("ASTMT's archive", (RemoteFile(f'{_ETH}/kmaninis/share/MTL/NYUD_MT.tgz'),)),
+    'nyud-c': DataSource("ATRC's archive", (RemoteFile(f'{_ETH}/brdavid/atrc/NYUDv2.tar.gz'),)),
+    'pascal': DataSource("ATRC's copy of ASTMT's archive", (RemoteFile(f'{_ETH}/brdavid/atrc/PASCALContext.tar.gz'),)),
+}
+"""By the name of the data set."""
+
+
+def instructions(dataset: str) -> str:
+    """Return what to do for a data set that has no source here.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if dataset not in LAYOUTS:
+        raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, [*LAYOUTS, *SOURCES])}')
+    layout = LAYOUTS[dataset]
+    origin = getattr(layout.dataset, 'ORIGIN', 'not known').format(root='ROOT')
+    return (
+        f'{dataset} ({layout.title}) cannot be fetched by a program: its authors offer it on a page that asks for a '
+        f'click or a login.\nTo get it: {origin}\nThen look whether it is whole: python tools/data.py verify {dataset} '
+        f'ROOT\nTo try everything without it, on rendered rooms: python tools/data.py replica {dataset} ROOT'
+    )
+
+
+def download(dataset: str, root: str | Path, *, keep: bool = False, quiet: bool = False) -> str:
+    """Fetch a data set such that ``root`` holds it; return what to do next.
+
+    What was fetched before, in part too, is not fetched again. An archive is unpacked beside ``root``, which appears
+    when it is complete.
+
+    Args:
+        dataset: Name in :data:`SOURCES`.
+        root: Its folder; for an archive a new or empty one.
+        keep: Keep the archive, in ``{root}.download``.
+        quiet: Show no progress bars.
+
+    Raises:
+        ValueError: The name is unknown, or an archive is damaged.
+        FileExistsError: ``root`` holds something.
+        WrongContentError: A file is not what was expected.
+        URLError: The server refuses or cannot be reached.
+        OSError: The disk is full.
+    """
+    if dataset not in SOURCES:
+        raise ValueError(f'{dataset!r} has no source.{did_you_mean(dataset, SOURCES)}')
+    source, root = SOURCES[dataset], Path(root)
+    if source.archive and (root.is_file() or (root.is_dir() and any(root.iterdir()))):
+        raise FileExistsError(
+            f'{root} exists and holds something: name a new folder, or look at what there is with python tools/data.py '
+            f'info {dataset} {root}'
+        )
+    folder = root.with_name(f'{root.name}.download') if source.archive else root
+    paths = [
+        fetch(file.url, folder / file.name, size=file.size, digest=file.digest, quiet=quiet) for file in source.files
+    ]
+    if not source.archive:
+        return source.then.format(root=root)
+    _unpack(paths[0], folder / 'unpacked', root, quiet=quiet)
+    if not keep:
+        shutil.rmtree(folder)
+    return f'python tools/data.py verify {dataset} {root}'
+
+
+def _unpack(archive: Path, folder: Path, root: Path, *, quiet: bool) -> None:
+    """Let ``root`` be what the archive holds, by way of ``folder``, of which nothing is left."""
+    shutil.rmtree(folder, ignore_errors=True)  # what a kill left
+    folder.mkdir()
+    try:
+        with tarfile.open(archive, 'r|*') as tar:
+            for member in tqdm(tar, desc=f'unpacking {archive.name}', unit='file', disable=quiet):
+                tar.extract(member, folder, filter='data')
+        inside = list(folder.iterdir())
+        only = inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+        if root.is_dir():
+            root.rmdir()
+        os.rename(only, root)
+    except _DAMAGE as error:
+        raise ValueError(f'{archive} is damaged or is no archive: {error}. Delete it and fetch it again.') from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise OSError(
+            errno.ENOSPC, 'The disk is full; the archive is kept, and the same call unpacks it', str(archive)
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

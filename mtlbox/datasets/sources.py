@@ -1,0 +1,150 @@
+"""Where the files of a sample are, said by templates of paths; names of samples are read off the folders by the same.
+
+In a template ``{name}`` stands for the name of a sample, ``{0}``, ``{1}`` ... for its parts between slashes, and
+``{split}`` for the split: ``gtFine/{split}/{0}/{1}_gtFine_labelIds.png``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mtlbox.tasks.base import Array
+
+_FIELD = re.compile(r'\{(\w+)\}')
+
+
+class Source(NamedTuple):
+    """Files of one kind.
+
+    Attributes:
+        paths: Templates of where they are below the root; of several, the first where the file is.
+    """
+
+    paths: tuple[str, ...]
+
+    @classmethod
+    def at(cls, *paths: str) -> Source:
+        """Return the files at the given places."""
+        return cls(paths)
+
+    def __str__(self) -> str:
+        return ' or '.join(_FIELD.sub('*', path) for path in self.paths)
+
+
+class MapFiles(NamedTuple):
+    """How one kind of label is stored.
+
+    Attributes:
+        read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the
+            file.
+        sources: The files that it is read from.
+    """
+
+    read: Callable[..., Array]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """One archive of a data set.
+
+    Attributes:
+        name: Its name in ``tools/data.py`` and in the metainfo.
+        title: What it is, for people.
+        images: The pictures.
+        maps: The labels by name.
+        resample: Whether maps of another size than their picture are brought to its size, as the archive's own code
+            does; else that is an error.
+    """
+
+    name: str
+    title: str
+    images: Source
+    maps: Mapping[str, MapFiles]
+    resample: bool = False
+
+    def sources(self) -> list[Source]:
+        """Return all kinds of files, each once."""
+        return list(dict.fromkeys([self.images, *(source for files in self.maps.values() for source in files.sources)]))
+
+    def fits(self, suffixes: Callable[[str], set[str]]) -> bool:
+        """Return whether the pictures are there and no folder has only files of other suffixes.
+
+        Args:
+            suffixes: Takes a template and returns the suffixes of the files in its folder.
+        """
+        for source in self.sources():
+            kinds = [(path, found) for path in source.paths if (found := suffixes(path))]
+            if kinds and not any(Path(path).suffix in found for path, found in kinds):
+                return False
+            if not kinds and source is self.images:
+                return False
+        return True
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.title}): {", ".join(map(str, self.sources()))}'
+
+
+def place(template: str, name: str, split: str) -> str:
+    """Return the path below the root that ``template`` gives for a sample."""
+    return template.format(*name.split('/'), name=name, split=split)
+
+
+def find_names(root: str | Path, template: str, wanted: Mapping[str, Container[str]]) -> Iterator[str]:
+    """Yield the names of the samples whose files are there, sorted folder by folder; one folder is held at a time.
+
+    Args:
+        root: Folder of the data.
+        template: Where the files are; its fields are ``{0}``, ``{1}`` ..., and those that ``wanted`` fixes.
+        wanted: By field: which values are taken; by default all.
+    """
+    for values in _walk(str(root), template.split('/'), {}, wanted):
+        yield '/'.join(values[str(part)] for part in range(len(values)) if str(part) in values)
+
+
+def suffixes_in(root: str | Path, template: str, wanted: Mapping[str, Container[str]]) -> set[str]:
+    """Return the suffixes of the files in the first folder that fits ``template`` and is not empty."""
+    parts = template.split('/')[:-1]
+    for folder in _walk_folders(str(root), parts, wanted):
+        found = {Path(name).suffix for name in os.listdir(folder)} - {''}
+        if found:
+            return found
+    return set()
+
+
+def _walk_folders(root: str, parts: list[str], wanted: Mapping[str, Container[str]]) -> Iterator[str]:
+    for values in _walk(root, parts, {}, wanted):
+        fields = [values.get(str(number), '') for number in range(len(values))]
+        path = os.path.join(root, '/'.join(parts).format(*fields, **values))
+        if os.path.isdir(path):
+            yield path
+
+
+def _walk(
+    folder: str, parts: list[str], known: dict[str, str], wanted: Mapping[str, Container[str]]
+) -> Iterator[dict[str, str]]:
+    """Yield the values of the fields of every path below ``folder`` that fits ``parts``, one pattern per level."""
+    if not parts:
+        yield known
+        return
+    fields, rest = _FIELD.findall(parts[0]), parts[1:]
+    if not fields:
+        path = os.path.join(folder, parts[0])
+        if os.path.isdir(path) if rest else os.path.exists(path):
+            yield from _walk(path, rest, known, wanted)
+        return
+    if not os.path.isdir(folder):
+        return
+    pattern = re.compile(''.join('(.+?)' if i % 2 else re.escape(x) for i, x in enumerate(_FIELD.split(parts[0]))))
+    for entry in sorted(os.listdir(folder)):
+        found = pattern.fullmatch(entry)
+        if found is None:
+            continue
+        values = dict(zip(fields, found.groups()))
+        if all(field not in wanted or value in wanted[field] for field, value in values.items()):
+            yield from _walk(os.path.join(folder, entry), rest, {**known, **values}, wanted)

@@ -1,0 +1,109 @@
+"""What the verification of a data set has to say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_SHOWN = 20  # problems that are printed
+
+
+@dataclass
+class LabelReport:
+    """What was seen of one kind of label in one split.
+
+    Attributes:
+        labelled: Samples with a labelled pixel.
+        low, high: Extremes of the labelled pixels.
+    """
+
+    labelled: int = 0
+    low: float | None = None
+    high: float | None = None
+
+    def add(self, low: float, high: float) -> None:
+        """Count one sample."""
+        self.labelled += 1
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+
+
+@dataclass
+class SplitReport:
+    """What was seen of one split.
+
+    Attributes:
+        samples: How many are listed.
+        published: How many the published split has.
+        sizes: ``{'HxW': samples}`` of the pictures.
+        labels: By label.
+        resampled: Maps of another size than their picture, where the layout lets them be brought to its size.
+        kept: Samples that an earlier run read and that have not changed since.
+    """
+
+    samples: int
+    published: int
+    sizes: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, LabelReport] = field(default_factory=dict)
+    resampled: int = 0
+    kept: int = 0
+
+
+@dataclass
+class Report:
+    """The verdict on a data set.
+
+    Attributes:
+        dataset: Its name.
+        root: Its folder.
+        layout: Name of the layout that was seen; None where it could not be told.
+        replica: Whether it is a replica.
+        splits: By name.
+        problems: One message per sample that cannot be read, and per split that cannot be listed.
+        doubts: What can be read but looks wrong.
+    """
+
+    dataset: str
+    root: str
+    layout: str | None = None
+    replica: bool = False
+    splits: dict[str, SplitReport] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether there is neither a problem nor a doubt."""
+        return not self.problems and not self.doubts
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, with ``good``."""
+        return {'good': self.good, **asdict(self)}
+
+    def __str__(self) -> str:
+        kind = 'a replica: rendered rooms' if self.replica else 'not a replica'
+        lines = [f'{self.root}: {self.dataset}, layout {self.layout or "unknown"}, {kind}']
+        rows = [('split', 'label', 'labelled', 'lowest', 'highest')]
+        for name, split in self.splits.items():
+            sizes = ', '.join(f'{size} ({n})' for size, n in Counter(split.sizes).most_common(3))
+            more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
+            lines.append(
+                f'{name}: {split.samples} samples (published: {split.published}); {sizes or "none read"}{more}'
+            )
+            if split.resampled:
+                lines[-1] += f'; {split.resampled} maps of another size, brought to that of their picture'
+            if split.kept:
+                lines[-1] += f'; {split.kept} read by an earlier run, unchanged since'
+            for label, seen in split.labels.items():
+                span = ('-', '-') if seen.low is None else (f'{seen.low:.4g}', f'{seen.high:.4g}')
+                rows.append((name, label, str(seen.labelled), *span))
+        if len(rows) > 1:
+            widths = [max(map(len, column)) for column in zip(*rows)]
+            lines += ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+        for title, messages in (('problem', self.problems), ('doubt', self.doubts)):
+            lines += [f'{title}: {message}' for message in messages[:_SHOWN]]
+            if len(messages) > _SHOWN:
+                lines.append(f'{title}: ... and {len(messages) - _SHOWN} more')
+        lines.append('good' if self.good else f'{len(self.problems)} problems, {len(self.doubts)} doubts')
+        return '\n'.join(lines)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtlbox.datasets import NYUD, PASCALContext
+from mtlbox.datasets.arrays import encode_array, read_array
+from mtlbox.datasets.layouts import LAYOUTS, hashes
+from mtlbox.datasets.layouts.arrays import SETS, convert
+from mtlbox.datasets.layouts.hashes import HASHES, Hashes
+from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.verify import verify
+
+SIZE = (16, 24)
+TOOL = Path(__file__).parents[2] / 'tools/data.py'
+COUNTS = {'train': 3, 'val': 2}
+
+
+def replica(layout: str, root: Path) -> Path:
+    write_replica(layout, root, counts=COUNTS, size=SIZE, quiet=True)
+    return root
+
+
+def sums_hold(root: Path) -> bool:
+    files = {path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file()} - {HASHES}
+    lines = [line.split('  ') for line in (root / HASHES).read_text().splitlines()]
+    return {name for _, name in lines} == files and all(hashes._hash(root / name) == digest for digest, name in lines)
+
+
+@pytest.mark.parametrize('layout', ['nyud-a', 'nyud-b', 'nyud-c', 'pascal'])
+def test_arrays_are_what_the_layout_gives(tmp_path: Path, layout: str) -> None:
+    source, root, name = replica(layout, tmp_path / 'in'), tmp_path / 'out', layout.split('-')[0]
+    assert convert(source, root, dataset=f'{name}-arrays', quiet=True) == COUNTS
+    cls, tasks = LAYOUTS[layout].dataset, LAYOUTS[layout].tasks
+    for split, count in COUNTS.items():
+        old, new = (cls(data_root=str(where), split=split, tasks=tasks) for where in (source, root))
+        assert new.metainfo['layout'] == 'arrays' and new.metainfo['replica'] and len(new) == count
+        for index in range(count):
+            one, other = old.load_sample(index), new.load_sample(index)
+            assert one['sample_id'] == other['sample_id'] and one['gt'].keys() == other['gt'].keys()
+            np.testing.assert_array_equal(one['img'], other['img'])
+            for key, gt in one['gt'].items():
+                np.testing.assert_allclose(other['gt'][key], gt, rtol=0, atol=1.6e-5 if gt.ndim == 3 else 0)
+    report = verify(name, root, quiet=True)
+    assert report.good and report.layout == 'arrays'
+    shutil.rmtree(root / '.mtlbox', ignore_errors=True)
+    assert sums_hold(root)
+    assert convert(source, root, dataset=f'{name}-arrays', quiet=True) == {'train': 0, 'val': 0}
+
+
+def test_a_label_that_is_missing_stays_missing(tmp_path: Path) -> None:
+    source = replica('pascal', tmp_path / 'in')
+    (source / 'human_parts/train_000001.mat').write_bytes(_without_person())
+    convert(source, tmp_path / 'out', dataset='pascal-arrays', quiet=True)
+    dataset = PASCALContext(data_root=str(tmp_path / 'out'), split='train', tasks=LAYOUTS['pascal'].tasks)
+    assert 'human_parts' not in dataset.load_sample(1)['gt']
+
+
+def _without_person() -> bytes:
+    from mtlbox.datasets.layouts.pascal import encode_annotation
+    from mtlbox.datasets.layouts.writing import encode_file
+
+    return encode_file('a.mat', encode_annotation(np.zeros(SIZE, np.uint8)))
+
+
+def test_a_split_that_shares_samples(tmp_path: Path) -> None:
+    source = replica('pascal', tmp_path / 'in')
+    (source / 'ImageSets/Context/test_new.txt').write_text('val_000001\n')
+    written = convert(source, tmp_path / 'out', dataset='pascal-arrays', labels=['boundary'], quiet=True)
+    assert written == {'train': 3, 'val': 2, 'test_new': 0}
+    tasks = {'boundary': {'type': 'Boundary'}}
+    assert len(PASCALContext(data_root=str(tmp_path / 'out'), split='test_new', tasks=tasks)) == 1
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir() if path.is_dir()) == [
+        'ImageSets',
+        'boundary',
+        'image',
+    ]
+
+
+def test_a_killed_conversion_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    write_replica('nyud-c', tmp_path / 'in', counts={'train': 9, 'val': 2}, size=SIZE, quiet=True)
+    source, root = tmp_path / 'in', tmp_path / 'out'
+    program = (
+        'import os, mtlbox.datasets.npy as npy\n'
+        'from mtlbox.datasets.layouts.arrays import convert\n'
+        'write, done = npy.write_whole, []\n'
+        'def killed(path, fill):\n'
+        '    done.append(path)\n'
+        '    def half(file):\n'
+        '        fill(file)\n'
+        '        if len(done) == 24: os.kill(os.getpid(), 9)\n'
+        '    write(path, half)\n'
+        'npy.write_whole = killed\n'
+        f'convert({str(source)!r}, {str(root)!r}, dataset="nyud-arrays", quiet=True)\n'
+    )
+    ended = subprocess.run([sys.executable, '-c', program], capture_output=True, check=False)
+    assert ended.returncode == -9, ended.stderr
+    before = {path: path.stat().st_mtime_ns for path in root.rglob('*.npy')}
+    assert len(before) == 21 and list(root.rglob('*.part'))  # after two markers, 4 samples of 5 files, and one file
+    with open(root / HASHES, 'a') as file:
+        file.write('0123')  # a line that was cut off
+    assert convert(source, root, dataset='nyud-arrays', quiet=True) == {'train': 5, 'val': 2}
+    whole = {path for path in before if int(path.stem[-4:]) < 4}
+    assert len(whole) == 20 and all(path.stat().st_mtime_ns == before[path] for path in whole)
+    assert sums_hold(root) and not list(root.rglob('*.part'))
+    assert len(NYUD(data_root=str(root), split='train', tasks=LAYOUTS['nyud-c'].tasks)) == 9
+
+
+@pytest.mark.slow
+def test_a_kill_of_several_processes(tmp_path: Path) -> None:
+    source, root = tmp_path / 'in', tmp_path / 'out'
+    write_replica('nyud-c', source, counts={'train': 60, 'val': 2}, size=(96, 128), quiet=True)
+    command = [sys.executable, str(TOOL), 'convert', 'nyud-arrays', str(source), str(root), '--workers', '2']
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while running.poll() is None and len(list(root.glob('*/*.npy'))) < 60:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -9
+    time.sleep(1)  # its processes end with it
+    before = {path: path.stat().st_mtime_ns for path in root.glob('*/*.npy')}
+    assert 60 <= len(before) < 310
+    time.sleep(0.5)
+    assert len(list(root.glob('*/*.npy'))) == len(before)
+    written = convert(source, root, dataset='nyud-arrays', workers=2, quiet=True)
+    whole = [name for name in {path.stem for path in before} if sum(path.stem == name for path in before) == 5]
+    assert sum(written.values()) == 62 - len(whole)
+    assert all(path.stat().st_mtime_ns == before[path] for path in before if path.stem in whole)
+    assert sums_hold(root) and not list(root.rglob('*.part'))
+
+
+def test_hashes_that_a_kill_kept_from_being_noted(tmp_path: Path) -> None:
+    (tmp_path / 'a').write_bytes(b'a')
+    Hashes(tmp_path).finish()
+    (tmp_path / 'b').write_bytes(b'b')
+    (tmp_path / 'a').unlink()
+    Hashes(tmp_path).finish()
+    assert sums_hold(tmp_path) and len((tmp_path / HASHES).read_text().splitlines()) == 1
+
+
+def test_what_cannot_be_converted(tmp_path: Path) -> None:
+    source, root = replica('nyud-c', tmp_path / 'in'), tmp_path / 'out'
+    with pytest.raises(ValueError, match=r"Nothing is converted to 'nyud-array'\. Did you mean 'nyud-arrays'"):
+        convert(source, root, dataset='nyud-array')
+    with pytest.raises(ValueError, match=r"nyud has no label 'normal'\. Did you mean 'normals'"):
+        convert(source, root, dataset='nyud-arrays', labels=['normal'])
+    (source / 'edge/val_0001.png').unlink()
+    with pytest.raises(FileNotFoundError, match=r'edge/val_0001\.png'):
+        convert(source, root, dataset='nyud-arrays')
+    assert not root.exists() and set(SETS) >= {'nyud-arrays', 'pascal-arrays'} and 'nyuv2-13-arrays' not in SETS
+    convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
+    with pytest.raises(FileExistsError, match='labels'):
+        convert(source, root, dataset='nyud-arrays', labels=['semseg'])
+    with pytest.raises(ValueError, match='holds arrays already'):
+        convert(root, tmp_path / 'again', dataset='nyud-arrays', labels=['depth'])
+
+
+@pytest.mark.parametrize('array', [np.array([[300]]), np.array([[-1]], np.int16)])
+def test_integers_beyond_8_bits_are_refused(array: np.ndarray) -> None:
+    with pytest.raises(ValueError, match='do not fit into 8 bits'):
+        encode_array(array)
+
+
+def test_vectors_are_nearly_exact_and_zero_is_zero(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((40, 50, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    vectors[:3] = 0
+    np.save(tmp_path / 'v.npy', encode_array(vectors))
+    read = read_array(str(tmp_path / 'v.npy'))
+    assert read.dtype == np.float32 and not read[:3].any() and np.abs(read - vectors).max() < 1.6e-5
+    assert os.path.getsize(tmp_path / 'v.npy') < vectors.nbytes / 2 + 200

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from mtlbox.datasets import image_file
+from mtlbox.datasets.image_file import read_image
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (30, 41, 3), dtype=np.uint8), (0, 0), 3)
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'mode', 'options', 'by_opencv'),
+    [
+        ('.jpg', 'RGB', {}, True),
+        ('.jpg', 'RGB', {'exif': TURNED, 'subsampling': 0}, True),
+        ('.jpg', 'RGB', {'progressive': True}, True),
+        ('.jpg', 'L', {}, True),
+        ('.png', 'RGB', {}, True),
+        ('.png', 'RGB', {'exif': TURNED}, True),
+        ('.png', 'L', {}, True),
+        ('.png', 'P', {}, False),
+        ('.png', 'RGBA', {}, False),
+        ('.png', '1', {}, False),
+        ('.bmp', 'RGB', {}, False),
+    ],
+)
+def test_the_pixels_are_those_of_pillow(
+    picture: np.ndarray, tmp_path: Path, suffix: str, mode: str, options: dict[str, Any], by_opencv: bool
+) -> None:
+    path = tmp_path / f'фото{suffix}'
+    Image.fromarray(picture).convert(mode).save(path, **options)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert('RGB'))
+    assert (image_file._decode_plain(path) is not None) == by_opencv
+    read = read_image(path)
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, expected)
+
+
+def test_an_error_of_the_system_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / 'a.png'
+    path.symlink_to('a.png')
+    for read in (read_image, image_file.read_map):
+        with pytest.raises(OSError, match=r'a\.png') as caught:
+            read(path)
+        assert caught.value.errno is not None and 'damaged' not in str(caught.value)

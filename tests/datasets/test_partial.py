@@ -1,0 +1,280 @@
+"""Which labels are kept: lists, seeded choices, a few labels per image; and images without any."""
+
+import json
+from collections import Counter
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import pytest
+
+from mtlbox.datasets import NYUD, ImageFolder, MultiTaskDataset, NYUv2
+from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.partial import choose_few, choose_labels, digest
+
+TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 3}, 'depth': {'type': 'Depth'}, 'saliency': {'type': 'Saliency'}}
+NAMES = [f'room-{i}' for i in range(40)]
+
+
+class Labelled(MultiTaskDataset):
+    """Forty images, labelled everywhere; it counts which labels are read."""
+
+    METAINFO: ClassVar[dict] = {
+        'labels': ('semseg', 'depth', 'saliency'),
+        'classes': {'semseg': ('wall', 'floor', 'bed')},
+    }
+    read: ClassVar[list] = []
+
+    def __init__(self, **base):
+        super().__init__(serialize_data=False, **base)  # which collects garbage, for 0.2 s
+
+    def load_data_list(self):
+        return [{'sample_id': name} for name in NAMES]
+
+    def load_image(self, info):
+        return np.zeros((2, 3, 3), np.uint8)
+
+    def load_label(self, info, name):
+        self.read.append((info['sample_id'], name))
+        return np.ones((2, 3), np.float32 if name == 'depth' else np.uint8)
+
+
+def labelled(dataset):
+    """Return {sample_id: keys of its labels}."""
+    samples = [dataset.load_sample(i) for i in range(len(dataset))]
+    return {sample['sample_id']: set(sample['gt']) for sample in samples}
+
+
+def keep(**settings):
+    return labelled(Labelled(tasks=TASKS, **settings))
+
+
+class TestChoice:
+    def test_is_the_same_everywhere(self):
+        """Written down once: another version of anything must not change a published choice."""
+        assert sorted(choose_few(NAMES, 'depth', count=3)) == ['room-10', 'room-14', 'room-39']
+        chosen = [''.join(sorted(choose_labels(name, 'abc', least=1, most=2))) for name in NAMES[:4]]
+        assert chosen == ['bc', 'b', 'bc', 'ac']
+
+    def test_order_of_the_names_does_not_matter(self):
+        assert choose_few(NAMES, 'depth', count=7) == choose_few(NAMES[::-1], 'depth', count=7)
+
+    def test_fewer_are_a_part_of_more(self):
+        assert choose_few(NAMES, 'depth', count=4) < choose_few(NAMES, 'depth', count=20)
+
+    def test_seeds_and_labels_choose_differently(self):
+        chosen = [choose_few(NAMES, label, count=10, seed=seed) for label in ('a', 'b') for seed in (0, 1)]
+        assert len(set(chosen)) == 4
+
+    def test_each_sample_is_as_likely(self):
+        counts = Counter(name for seed in range(400) for name in choose_few(NAMES, 'depth', count=10, seed=seed))
+        assert set(counts) == set(NAMES)
+        assert min(counts.values()) > 60 and max(counts.values()) < 140  # 100 expected, deviation 8.7
+
+    def test_each_number_and_each_label_is_as_likely(self):
+        chosen = [choose_labels(f'{i}', 'abc', least=1, most=2) for i in range(3000)]
+        sizes, which = Counter(map(len, chosen)), Counter(label for one in chosen for label in one)
+        assert set(sizes) == {1, 2} and abs(sizes[1] - 1500) < 150
+        assert all(abs(count - 1500) < 150 for count in which.values())
+
+
+class TestLabelledOnly:
+    def test_others_keep_theirs(self):
+        kept = keep(labelled_only={'depth': {'count': 4, 'seed': 2}})
+        assert {name for name, keys in kept.items() if 'depth' in keys} == choose_few(NAMES, 'depth', count=4, seed=2)
+        assert len(kept) == 40 and all(keys >= {'semseg', 'saliency'} for keys in kept.values())
+
+    def test_what_is_withheld_is_not_read(self):
+        Labelled.read.clear()
+        keep(labelled_only={'depth': {'count': 4}})
+        assert Counter(name for _, name in Labelled.read) == {'semseg': 40, 'saliency': 40, 'depth': 4}
+
+    @pytest.mark.parametrize(('fraction', 'count'), [(0.1, 4), (0.01, 1), (0.0625, 3), (1, 40)])
+    def test_fraction(self, fraction, count):
+        kept = keep(labelled_only={'depth': {'fraction': fraction}})
+        assert sum('depth' in keys for keys in kept.values()) == count
+
+    def test_list(self, tmp_path):
+        (tmp_path / 'few.txt').write_text('room-7\n\nroom-30\n')
+        kept = keep(labelled_only={'depth': 'few.txt'}, data_root=str(tmp_path))
+        assert {name for name, keys in kept.items() if 'depth' in keys} == {'room-7', 'room-30'}
+
+    def test_list_elsewhere(self, tmp_path, monkeypatch):
+        (tmp_path / 'few.txt').write_text('room-7')
+        for given in (str(tmp_path / 'few.txt'), 'few.txt'):
+            monkeypatch.chdir(tmp_path)
+            kept = keep(labelled_only={'depth': given}, data_root='/nowhere')
+            assert [name for name, keys in kept.items() if 'depth' in keys] == ['room-7']
+
+    def test_by_the_tasks_key(self):
+        tasks = {'near': {'type': 'Depth'}, 'far': {'type': 'Depth'}}
+        dataset = Labelled(tasks=tasks, labels={'near': 'depth', 'far': 'depth'}, labelled_only={'near': {'count': 1}})
+        assert Counter(key for keys in labelled(dataset).values() for key in keys) == {'near': 1, 'far': 40}
+
+    def test_only_the_labelled_samples(self):
+        dataset = Labelled(
+            tasks={'depth': {'type': 'Depth'}}, labelled_only={'depth': {'count': 4}}, drop_unlabelled=True
+        )
+        assert len(dataset) == 4
+        assert labelled(dataset) == {name: {'depth'} for name in choose_few(NAMES, 'depth', count=4)}
+        assert [dataset.load_sample(i)['sample_idx'] for i in range(4)] == [0, 1, 2, 3]
+        assert dataset.metainfo['origin']['samples'] == 4
+
+    def test_a_choice_is_of_the_whole_split(self):
+        dataset = Labelled(tasks=TASKS, labelled_only={'depth': {'count': 4}}, indices=10)
+        chosen = choose_few(NAMES, 'depth', count=4)
+        assert {name for name, keys in labelled(dataset).items() if 'depth' in keys} == chosen & set(NAMES[:10])
+
+    def test_it_is_recorded(self):
+        dataset = Labelled(tasks=TASKS, labelled_only={'depth': {'count': 2}, 'semseg': {'fraction': 0.5, 'seed': 3}})
+        described = json.loads(json.dumps(dataset.metainfo['origin']['labelled']))
+        few = sorted(choose_few(NAMES, 'depth', count=2))
+        assert described['depth'] == {
+            'samples': 2, 'of': 40, 'by': [{'count': 2}], 'digest': digest(few), 'names': few
+        }  # fmt: skip
+        assert described['semseg']['samples'] == 20 and described['semseg']['by'] == [{'fraction': 0.5, 'seed': 3}]
+        assert 'labelled' not in Labelled(tasks=TASKS).metainfo['origin']
+
+    def test_it_is_logged(self, monkeypatch):
+        said = []
+        monkeypatch.setattr('mtlbox.datasets.base.print_log', lambda text, **_: said.append(text))
+        Labelled(tasks=TASKS, labelled_only={'depth': {'count': 2}})
+        few = ', '.join(sorted(choose_few(NAMES, 'depth', count=2)))
+        (line,) = said
+        assert line.startswith("Labelled: depth keeps the labels of 2 of 40 samples (by {'count': 2}; digest of")
+        assert line.endswith(f': {few}.')
+
+
+class TestPerImage:
+    def test_one_label(self):
+        kept = keep(labels_per_image={'least': 1, 'most': 1})
+        assert {len(keys) for keys in kept.values()} == {1}
+        assert set.union(*kept.values()) == set(TASKS)
+
+    def test_random_labels(self):
+        assert {len(keys) for keys in keep(labels_per_image={'least': 1, 'most': 2, 'seed': 4}).values()} == {1, 2}
+
+    def test_with_a_list(self):
+        kept = keep(labels_per_image={'least': 2, 'most': 2}, labelled_only={'depth': {'count': 1}})
+        assert sum('depth' in keys for keys in kept.values()) <= 1
+        assert {len(keys) for keys in kept.values()} == {1, 2}
+
+
+class TestFiles:
+    """Files of labels that are withheld need not be there."""
+
+    def test_names_in_a_list(self, tmp_path):
+        write_replica('nyud-c', tmp_path, counts={'train': 4, 'val': 1}, size=(24, 32), workers=1)
+        names = (tmp_path / 'gt_sets/train.txt').read_text().split()
+        (tmp_path / 'few.txt').write_text(names[2])
+        for name in names:
+            if name != names[2]:
+                (tmp_path / 'depth' / f'{name}.npy').unlink()
+        tasks = {'semseg': {'type': 'SemSeg', 'num_classes': 40}, 'depth': {'type': 'Depth'}}
+        with pytest.raises(FileNotFoundError, match='Missing: '):
+            NYUD(data_root=str(tmp_path), split='train', tasks=tasks)
+        dataset = NYUD(data_root=str(tmp_path), split='train', tasks=tasks, labelled_only={'depth': 'few.txt'})
+        kept = labelled(dataset)
+        assert len(kept) == 4 and [name for name, keys in kept.items() if 'depth' in keys] == [names[2]]
+        (tmp_path / 'depth' / f'{names[2]}.npy').unlink()
+        with pytest.raises(FileNotFoundError, match=names[2]):
+            NYUD(data_root=str(tmp_path), split='train', tasks=tasks, labelled_only={'depth': 'few.txt'})
+
+    def test_numbered_files(self, tmp_path):
+        write_replica('nyuv2-13', tmp_path, counts={'train': 4, 'val': 1}, size=(24, 32), workers=1)
+        tasks = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}}
+        ids = [
+            s['sample_id']
+            for s in map(NYUv2(data_root=str(tmp_path), split='train', tasks=tasks).load_sample, range(4))
+        ]
+        (tmp_path / 'few.txt').write_text(ids[1])
+        for index in (0, 2, 3):
+            (tmp_path / 'train/depth' / f'{index}.npy').unlink()
+        with pytest.raises(FileNotFoundError, match='Missing: '):
+            NYUv2(data_root=str(tmp_path), split='train', tasks=tasks)
+        dataset = NYUv2(data_root=str(tmp_path), split='train', tasks=tasks, labelled_only={'depth': 'few.txt'})
+        assert [name for name, keys in labelled(dataset).items() if 'depth' in keys] == [ids[1]]
+
+
+BAD = [
+    ({'depht': {'count': 1}}, r"labelled_only of Labelled names 'depht', for which it reads no label\. .*'depth'"),
+    ({'depth': 4}, r'labelled_only\.depth of Labelled must be the path of a list, or dict\(count'),
+    ({'depth': {'cuont': 4}}, r"labelled_only\.depth of Labelled has no 'cuont'\. Did you mean 'count'"),
+    ({'depth': {}}, 'needs either count or fraction'),
+    ({'depth': {'count': 1, 'fraction': 0.1}}, 'needs either count or fraction'),
+    ({'depth': {'count': 0}}, 'count must be a whole number from 1, but is 0'),
+    ({'depth': {'count': True}}, 'count must be a whole number from 1, but is True'),
+    ({'depth': {'count': 41}}, r'labelled_only\.depth of Labelled asks for 41 samples, but there are 40'),
+    ({'depth': {'fraction': 0}}, 'fraction must be above 0 and at most 1, but is 0'),
+    ({'depth': {'fraction': '1%'}}, "fraction must be above 0 and at most 1, but is '1%'"),
+    ({'depth': {'count': 1, 'seed': -1}}, 'seed must be a whole number from 0, but is -1'),
+]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(('rule', 'message'), BAD)
+    def test_rule(self, rule, message):
+        with pytest.raises((ValueError, TypeError), match=message):
+            Labelled(tasks=TASKS, labelled_only=rule)
+
+    @pytest.mark.parametrize(
+        ('text', 'message'),
+        [
+            (b'room-7\nroom_8\n', r"few\.txt names what is no sample: 'room_8'\. Did you mean 'room-8'"),
+            (b'room-7\nroom-8\nroom-7\n', r"few\.txt names 'room-7' twice"),
+            (b'\n', r'few\.txt names no sample'),
+            (b'\xff\xfe', r'few\.txt is not a text file'),
+        ],
+    )
+    def test_list(self, tmp_path, text, message):
+        (tmp_path / 'few.txt').write_bytes(text)
+        with pytest.raises(ValueError, match=rf'labelled_only\.depth of Labelled: .*{message}'):
+            Labelled(tasks=TASKS, labelled_only={'depth': 'few.txt'}, data_root=str(tmp_path))
+
+    def test_no_list(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=rf'there is no file {tmp_path}/few\.txt nor few\.txt'):
+            Labelled(tasks=TASKS, labelled_only={'depth': 'few.txt'}, data_root=str(tmp_path))
+
+    @pytest.mark.parametrize(
+        ('rule', 'message'),
+        [
+            ({'least': 1}, "labels_per_image of Labelled lacks 'most'"),
+            ({'least': 1, 'msot': 1}, "has no 'msot'. Did you mean 'most'"),
+            ({'least': 2, 'most': 1}, '0 <= least <= most <= 3'),
+            ({'least': 1, 'most': 4}, '0 <= least <= most <= 3'),
+            ({'least': 1, 'most': 1, 'seed': 0.5}, 'seed must be a whole number'),
+        ],
+    )
+    def test_per_image(self, rule, message):
+        with pytest.raises(ValueError, match=message):
+            Labelled(tasks=TASKS, labels_per_image=rule)
+
+    def test_samples_of_one_name(self):
+        doubled = type(
+            'Doubled', (Labelled,), {'load_data_list': lambda self: [{'sample_id': 'a'}, {'sample_id': 'a'}]}
+        )
+        with pytest.raises(ValueError, match='several samples are called a'):
+            doubled(tasks=TASKS, labelled_only={'depth': {'count': 1}})
+
+
+class TestImages:
+    def test_pictures_of_a_folder(self, tmp_path):
+        (tmp_path / 'city').mkdir()
+        for name in ('city/b.png', 'a.png'):
+            cv2.imwrite(str(tmp_path / name), np.full((4, 6, 3), 9, np.uint8))
+        (tmp_path / 'list.txt').write_text('a')
+        dataset = ImageFolder(data_root=str(tmp_path), tasks=TASKS, pipeline=[{'type': 'PackMultiTaskInputs'}])
+        assert [dataset[i]['data_samples'].sample_id for i in range(len(dataset))] == ['a', 'city/b']
+        gt = dataset[0]['data_samples'].gt
+        assert not any(gt.get(key).labelled for key in TASKS)
+
+    def test_bad(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='There is no folder'):
+            ImageFolder(data_root=str(tmp_path / 'x'), tasks=TASKS)
+        with pytest.raises(ValueError, match='holds no picture'):
+            ImageFolder(data_root=str(tmp_path), tasks=TASKS)
+        with pytest.raises(ValueError, match="ImageFolder has no label 'depth'"):
+            ImageFolder(data_root=str(tmp_path), tasks=TASKS, labels=['depth'])
+
+    def test_labels_may_be_left_out(self):
+        assert set(map(frozenset, keep(labels=[]).values())) == {frozenset()}

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mtlbox.datasets import NYUD, NYUv2
+from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.verdict import Stamp, look_once
+from mtlbox.datasets.verify import verify
+
+SIZE = (16, 24)
+
+
+def age(root: Path, seconds: float = 60) -> None:
+    for path in [root, *root.rglob('*')]:
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+class Look:
+    """Counts how often it is called; raises ``error``, if there is one."""
+
+    def __init__(self) -> None:
+        self.calls, self.error = 0, None
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    root = tmp_path / 'data'
+    root.mkdir()
+    for name in ('a', 'b'):
+        (root / name).write_text(name)
+    age(root)
+    return {'image': [str(root / 'a')], 'depth': [str(root / 'b')]}
+
+
+class TestLookOnce:
+    def look(self, files: dict[str, list[str]], look: Look, key: str = 'set') -> bool:
+        return look_once(Path(files['image'][0]).parent, (key, 'train'), files, look)
+
+    def test_looks_once(self, files: dict[str, list[str]]) -> None:
+        look = Look()
+        assert [self.look(files, look) for _ in range(3)] == [True, False, False] and look.calls == 1
+        assert self.look({'image': files['image']}, look) is False  # fewer kinds
+        assert self.look(files, look, key='other') is True
+
+    def test_more_kinds_are_looked_at(self, files: dict[str, list[str]]) -> None:
+        look = Look()
+        assert [self.look({'image': files['image']}, look), self.look(files, look)] == [True, True]
+        assert [self.look({'image': files['image']}, look), self.look(files, look)] == [False, False]
+
+    @pytest.mark.parametrize('change', ['size', 'time', 'mode', 'gone'])
+    def test_a_change_is_seen(self, files: dict[str, list[str]], change: str) -> None:
+        look, path = Look(), Path(files['depth'][0])
+        self.look(files, look)
+        if change == 'size':
+            stat = path.stat()
+            path.write_text('bb')
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        elif change == 'time':
+            os.utime(path, (time.time() - 59,) * 2)
+        elif change == 'mode':
+            path.chmod(0o600 if path.stat().st_mode & 0o077 else 0o644)
+        else:
+            path.unlink()
+        assert self.look(files, look) is True
+        assert self.look(files, look) is (change == 'gone')
+
+    def test_what_fails_is_looked_at_again(self, files: dict[str, list[str]]) -> None:
+        look = Look()
+        look.error = ValueError('damaged')
+        for _ in range(2):
+            with pytest.raises(ValueError, match='damaged'):
+                self.look(files, look)
+        assert look.calls == 2
+
+    def test_what_has_just_changed_is_looked_at_again(self, files: dict[str, list[str]]) -> None:
+        os.utime(files['depth'][0])
+        assert [self.look(files, Look()) for _ in range(2)] == [True, True]
+
+    def test_a_folder_that_cannot_be_written(self, files: dict[str, list[str]], tmp_path: Path) -> None:
+        (tmp_path / 'data/.mtlbox').write_text('in the way')
+        assert [self.look(files, Look()) for _ in range(2)] == [True, False]
+        assert [path.name for path in tmp_path.glob('cache/mtlbox/verdicts/*/*')] == ['start-set-train.json']
+
+    def test_no_place_at_all(
+        self, files: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / 'data/.mtlbox').write_text('in the way')
+        monkeypatch.setenv('XDG_CACHE_HOME', files['image'][0])
+        assert [self.look(files, Look()) for _ in range(2)] == [True, True]
+
+    @pytest.mark.parametrize('content', ['', '[]', '{"format": 1}', '\xff'])
+    def test_a_damaged_verdict_counts_as_none(self, files: dict[str, list[str]], tmp_path: Path, content: str) -> None:
+        self.look(files, Look())
+        (tmp_path / 'data/.mtlbox/start-set-train.json').write_text(content, encoding='latin1')
+        assert [self.look(files, Look()) for _ in range(2)] == [True, False]
+
+    def test_a_moved_folder_keeps_its_verdict(self, files: dict[str, list[str]], tmp_path: Path) -> None:
+        self.look(files, Look())
+        (tmp_path / 'data').rename(tmp_path / 'moved')
+        moved = {kind: [path.replace('/data/', '/moved/') for path in paths] for kind, paths in files.items()}
+        assert self.look(moved, Look()) is False
+
+
+def test_stamp_of_a_missing_file_is_never_settled(tmp_path: Path) -> None:
+    assert Stamp([str(tmp_path / 'none')], str(tmp_path)).settled(time.time_ns()) is False
+
+
+@pytest.mark.parametrize(('layout', 'cls'), [('nyud-c', NYUD), ('nyuv2-13', NYUv2)])
+def test_data_sets_look_at_the_heads_once(
+    tmp_path: Path, layout: str, cls: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_replica(layout, tmp_path, counts={'train': 2, 'val': 1}, size=SIZE, quiet=True)
+    age(tmp_path)
+    looks: list[str] = []
+    find = cls._find_damaged  # type: ignore[attr-defined]
+    monkeypatch.setattr(cls, '_find_damaged', lambda self, *rest: (looks.append(self.split), find(self, *rest)))
+    arguments = {'data_root': str(tmp_path), 'tasks': LAYOUTS[layout].tasks}
+    for split in ('train', 'val', 'train', 'val'):
+        cls(split=split, **arguments)
+    assert looks == ['train', 'val']
+    path = sorted(tmp_path.rglob('*.npy'))[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match='is truncated'):
+        [cls(split=split, **arguments) for split in ('train', 'val')]
+
+
+def test_a_good_verification_saves_the_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_replica('nyud-c', tmp_path, counts={'train': 2, 'val': 1}, size=SIZE, quiet=True)
+    age(tmp_path)
+    assert verify('nyud', tmp_path, quiet=True).good
+    monkeypatch.setattr(NYUD, '_find_damaged', lambda self, samples: pytest.fail('looked'))
+    NYUD(data_root=str(tmp_path), split='train', tasks={'depth': {'type': 'Depth'}})

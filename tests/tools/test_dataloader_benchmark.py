@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts.replica import write_replica
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'benchmarks' / 'dataloader.py'
+SIZE = (24, 32)
+
+
+@pytest.fixture(scope='module')
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location('dataloader_benchmark', TOOL)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize('layout', ['nyuv2-13', 'nyud-c'])
+def test_the_reference_reads_the_same(tool: ModuleType, layout: str, tmp_path: Path) -> None:
+    write_replica(layout, tmp_path, counts={'train': 1, 'val': 1}, size=SIZE, quiet=True)
+    dataset = tool.build(LAYOUTS[layout], str(tmp_path), 'read', SIZE)
+    ours, plain = dataset[0], tool.Reference(dataset, SIZE, 'read')(0)
+    image = plain['image'].numpy() * tool.STD[:, None, None] + tool.MEAN[:, None, None]
+    np.testing.assert_allclose(ours['inputs'].numpy(), image, atol=1e-3)
+    gt = ours['data_samples'].gt
+    np.testing.assert_array_equal(gt.depth.data.numpy().ravel(), plain['depth'].numpy().ravel())
+    known = gt.normals.data.numpy().any(0)
+    np.testing.assert_allclose(gt.normals.data.numpy()[:, known], plain['normals'].numpy()[:, known], atol=0.02)
+
+
+def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    tool.main(['pascal', '--images', '2', '--passes', '1', '--size', *map(str, SIZE), '--json'])
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row['layout'], row['pipeline'], row['height'], row['width']) for row in rows] == [
+        ('pascal', 'read', *SIZE),
+        ('pascal', 'train', *SIZE),
+    ]
+    assert all(row['ours'] > 0 and row['reference'] > 0 for row in rows)
+    lines = tool.table([{**rows[0], 'ours': 30.0, 'reference': 20.0}]).splitlines()
+    assert lines[2] == '| pascal | 24x32 | read | 30 | 20 | 1.50 |'
+
+
+def test_an_unknown_layout(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        tool.main(['nyu'])
+    assert "there is no layout 'nyu'; known are nyuv2-13" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_memory_of_the_list() -> None:
+    command = [sys.executable, str(TOOL), '--memory', '--samples', '20000', '--json']
+    rows = {row['way']: row for row in json.loads(subprocess.check_output(command))}
+    assert rows['dicts']['forked'] > 300  # MB a million: whoever counts references copies the pages
+    assert rows['block']['forked'] < 100 < rows['block']['spawned']
+    assert rows['names']['forked'] < 100 and rows['names']['spawned'] < 150
