@@ -217,7 +217,9 @@ def write_baseline(
         if task in result['protocols'] and score and finite(value) and value > 0:
             scores.setdefault(task, {})[score] = value
     origin = ', '.join(
-        f'{key} {result[key]}' for key in ('config', 'commit', 'seed', 'seeds') if result.get(key) is not None
+        f'{key} {", ".join(map(str, value)) if isinstance(value, list) else value}'
+        for key in ('config', 'commit', 'seed', 'seeds')
+        if (value := result.get(key)) is not None
     )
     setting = setting_of(data, f'{where}: data')
     content = {

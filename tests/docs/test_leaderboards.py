@@ -2,12 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mtlbox.apis.tables import replace_between
+from mtlbox.apis.trivial import score_trivial
+from mtlbox.config import load_config
+from mtlbox.evaluation import load_baseline
 from mtlbox.leaderboard import load_rows
+from mtlbox.leaderboard.runs import find_results, read_run
 from mtlbox.leaderboard.tables import build_tables
 from mtlbox.leaderboard.text import to_markdown
 
-PAGE = Path(__file__).parents[2] / 'docs' / 'leaderboards.md'
+DOCS = Path(__file__).parents[2] / 'docs'
+PAGE = DOCS / 'leaderboards.md'
 
 
 def test_page_is_up_to_date() -> None:
@@ -16,3 +23,29 @@ def test_page_is_up_to_date() -> None:
         'python tools/leaderboard.py --update docs/leaderboards.md'
     )
     assert '| TIF |' in PAGE.read_text()
+
+
+def test_our_results_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DOCS.parent)
+    rows = [*load_rows(), *(read_run(path) for path in find_results(['docs/results/rooms']))]
+    fresh = to_markdown(build_tables(rows, dataset='rooms'))
+    command = 'python tools/leaderboard.py docs/results/rooms --dataset rooms --update docs/rooms.md'
+    assert replace_between(DOCS / 'rooms.md', 'leaderboard', fresh, check=True), command
+
+
+def test_the_baseline_is_our_single_task_result() -> None:
+    ours, baseline = read_run(DOCS / 'results/rooms/stl/result.json'), load_baseline('rooms_efficientnet-lite0')
+    assert (ours.setting, ours.protocols) == (baseline.setting, baseline.protocols)
+    for score, value in ours.scores.items():
+        task, _, name = score.partition('/')
+        assert baseline.scores[task][name] == value
+
+
+@pytest.mark.parametrize('method', ['stl', 'mtl', 'ctal', 'demt', 'mtformer', 'tif'])
+def test_every_method_has_learnt_rooms(method: str) -> None:
+    """At least 3 times the mIoU and at most 0.6 of the errors of constants, as the page says."""
+    trivial = score_trivial(load_config(DOCS.parent / f'configs/{method}/{method}_efficientnet-lite0_rooms.py'))
+    scores = read_run(DOCS / f'results/rooms/{method}/result.json').scores
+    assert scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
+    for error in ('depth/rmse', 'normals/mErr'):
+        assert scores[error] <= 0.6 * trivial[error]
