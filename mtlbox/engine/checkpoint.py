@@ -29,8 +29,9 @@ POINTER = 'last_checkpoint'
 """Name of the text file in a work directory that holds the path of the last checkpoint."""
 TEMPORARY = '.tmp'
 """What the name of a file that is being written ends in."""
-TRAINING = ('iter', 'seed', 'commit', 'world_size', 'ema')
-"""Keys of a checkpoint's ``meta`` that say how its weights came to be; ``ema``: whether they are averages."""
+TRAINING = ('iter', 'seed', 'commit', 'world_size', 'trained_on', 'ema')
+"""Keys of a checkpoint's ``meta`` that say how its weights came to be; ``trained_on`` is the origin of the training
+data, ``ema`` whether they are averages."""
 
 
 class CheckpointError(RuntimeError):

@@ -56,6 +56,7 @@ def training_state(
     metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None)
     if metainfo is not None:
         state['meta']['dataset_meta'] = metainfo
+        state['meta']['trained_on'] = metainfo.get('origin')
     if save_optimizer:
         state['optimizer'] = on_cpu(runner.optim_wrapper.state_dict())
     if save_param_scheduler and runner.param_schedulers is not None:

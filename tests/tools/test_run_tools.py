@@ -157,6 +157,8 @@ def test_test_scores_under_other_protocols(run: Path, tmp_path: Path) -> None:
     tool('test').main([*arguments, *protocols, '--cfg-options', *SMALL])
     result = json.loads((tmp_path / 'result.json').read_text())
     assert (result['seed'], result['commit'], result['world_size']) == (7, 'abc', 4)  # of the training
+    assert result['trained_on'] == json.loads((run / 'result.json').read_text())['trained_on']
+    assert result['trained_on']['samples'] == 4
     assert result['test']['commit'] != 'abc' and result['test']['checkpoint'] == str(tmp_path / 'other.pth')
     trained = json.loads((run / 'result.json').read_text())['val']['scores']
     assert result['protocols'] == {
@@ -198,7 +200,7 @@ def test_a_forced_baseline_is_marked_and_another_is_refused(
     assert result['baseline']['name'] == baseline
     assert result['baseline']['forced'] == ['is of the data set nyuv2-13, but rooms is scored']
     assert 'delta_m' in result['scores']
-    assert result['test']['ema'] is True and result['seed'] is result['world_size'] is result['commit'] is None
+    assert result['test']['ema'] is True and result['seed'] is result['trained_on'] is result['commit'] is None
     assert 'is of the data set nyuv2-13, but rooms is scored: numbers of different' in capsys.readouterr().err
 
 

@@ -42,8 +42,8 @@ class ResultHook(Hook):
     best validation's, else the last one's; ``iter`` is how many iterations the network was trained for then. A score
     that could not be computed is null.
 
-    Where a checkpoint is tested, commit, seed and world size are those of its training, null where it does not say;
-    ``test`` names the checkpoint, the commit that scored it, and ``ema`` where its weights are averages.
+    Where a checkpoint is tested, commit, seed, world size and ``trained_on`` are those of its training, null where it
+    does not say; ``test`` names the checkpoint, the commit that scored it, and ``ema`` where its weights are averages.
     """
 
     priority = 'LOW'
@@ -97,6 +97,8 @@ class ResultHook(Hook):
         """Record a test."""
         loaded = None if runner.iter else getattr(runner, 'loaded_training', None)
         self._training = loaded
+        if loaded:
+            self._result['trained_on'] = loaded['trained_on']
         self._result['test'] = {
             'checkpoint': runner._load_from if loaded else None,
             'iter': loaded['iter'] if loaded else runner.iter or None,
