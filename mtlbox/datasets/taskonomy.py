@@ -139,6 +139,11 @@ class Taskonomy(ScannedDataset):
         self._buildings: tuple[str, ...] = ()
         super().__init__(data_root=data_root, split=split, check=check, **kwargs)
 
+    @property
+    def setting(self) -> str:
+        """The subset, where it is not the one that papers score."""
+        return '' if self.subset == 'tiny' else f'{self.subset} subset'
+
     def wanted(self) -> Mapping[str, Container[str]]:
         """Return the buildings of the split."""
         if not self._buildings:

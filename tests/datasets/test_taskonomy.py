@@ -109,6 +109,10 @@ def test_splits_are_those_of_the_list(tmp_path: Path) -> None:
         build(tmp_path, split='test')
     with pytest.raises(FileNotFoundError, match=r'There is no file train_val_test_medium\.csv'):
         build(tmp_path, subset='medium')
+    tiny = tmp_path / 'train_val_test_tiny.csv'
+    (tmp_path / 'train_val_test_medium.csv').write_bytes(tiny.read_bytes())
+    assert 'setting' not in build(tmp_path, split='val').metainfo['origin']
+    assert build(tmp_path, split='val', subset='medium').metainfo['origin']['setting'] == 'medium subset'
     with pytest.raises(ValueError, match=r"no subset 'tinny'\. Did you mean 'tiny'"):
         build(tmp_path, subset='tinny')
     (tmp_path / 'train_val_test_tiny.csv').write_text('building\nbeechwood\n')
