@@ -57,15 +57,14 @@ class BaseMultiTaskModel(BaseModel):
             self.weighting = WEIGHTINGS.build({'type': 'FixedWeighting', 'tasks': built, **(weighting or {})})
 
     def init_weights(self) -> None:
-        """Initialise every module that has an ``init_cfg`` or an ``init_weights`` of mmengine's kind.
+        """Initialise every part, those in torch's containers included.
 
-        mmengine goes from a module to its children and stops at torch's containers, behind which a pretrained
-        backbone of a single-task network would be left as it was drawn.
+        mmengine goes from a module to its children and stops at torch's containers, behind which a pretrained backbone
+        of a single-task network would be left as it was drawn. What is inside a module of mmengine's is its own affair,
+        and weights of the whole model come last.
         """
+        _init_behind_containers(self)
         super().init_weights()
-        for module in self.modules():
-            if isinstance(module, BaseModule) and not module.is_init:
-                module.init_weights()
 
     def forward(
         self, inputs: Tensor, data_samples: list[MTLDataSample] | None = None, mode: str = 'tensor'
@@ -163,3 +162,14 @@ def _mean_over_ranks(values: dict[str, Tensor]) -> dict[str, Tensor]:
     means = torch.stack([value.to(torch.float32) for value in values.values()])
     all_reduce(means, op='mean')
     return dict(zip(values, means.unbind()))
+
+
+def _init_behind_containers(module: nn.Module) -> None:
+    """Initialise what has an ``init_cfg`` among the children, and among those in torch's containers."""
+    for child in module.children():
+        if isinstance(child, BaseModule):
+            asked = any(getattr(part, 'init_cfg', None) for part in child.modules())
+            if asked and not child.is_init:
+                child.init_weights()
+        elif type(child).__module__.startswith('torch.nn'):
+            _init_behind_containers(child)

@@ -74,7 +74,7 @@ class STL(BaseMultiTaskModel):
         return self._merged(self.tasks, 'logits', inputs)
 
     def loss(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, Tensor]:
-        """Return the losses of the networks that take part."""
+        """Return the losses of the networks that take part; a neck's own are named ``neck/{task}_{...}``."""
         return self._merged(self.supervised(data_samples), 'loss', inputs, data_samples)
 
     def predict(self, inputs: Tensor, data_samples: list[MTLDataSample]) -> dict[str, list[Tensor]]:
@@ -84,5 +84,7 @@ class STL(BaseMultiTaskModel):
     def _merged(self, keys: Iterable[str], method: str, *args: Any) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for key in keys:
-            merged.update(getattr(self.networks[key], method)(*args))
+            for name, value in getattr(self.networks[key], method)(*args).items():
+                part, _, loss = name.partition('/')
+                merged[f'neck/{key}_{loss}' if part == 'neck' and loss else name] = value
         return merged

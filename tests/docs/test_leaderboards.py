@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,17 @@ def test_the_baseline_is_our_single_task_result() -> None:
         assert baseline.scores[task][name] == value
 
 
-@pytest.mark.parametrize('method', ['stl', 'mtl', 'ctal', 'demt', 'mtformer', 'tif'])
-def test_every_method_has_learnt_rooms(method: str) -> None:
-    """At least 3 times the mIoU and at most 0.6 of the errors of constants, as the page says."""
+@pytest.mark.parametrize(
+    ('method', 'seeds'), [(m, None) for m in ('stl', 'mtl', 'ctal', 'demt', 'tif')] + [('mtformer', 2)]
+)
+def test_every_method_has_learnt_rooms(method: str, seeds: int | None) -> None:
+    """At least 3 times the mIoU and at most 0.6 of the errors of constants: the mean, or so many seeds, as the page says."""
     trivial = score_trivial(load_config(DOCS.parent / f'configs/{method}/{method}_efficientnet-lite0_rooms.py'))
-    scores = read_run(DOCS / f'results/rooms/{method}/result.json').scores
-    assert scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
-    for error in ('depth/rmse', 'normals/mErr'):
-        assert scores[error] <= 0.6 * trivial[error]
+    result = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())
+    runs = [result['scores']] if seeds is None else [run['scores'] for run in result['runs']]
+    reached = [
+        scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
+        and all(scores[error] <= 0.6 * trivial[error] for error in ('depth/rmse', 'normals/mErr'))
+        for scores in runs
+    ]
+    assert sum(reached) == (seeds or 1)

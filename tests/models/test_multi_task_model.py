@@ -39,6 +39,17 @@ class ModelTestBackbone(nn.Module):
         return {key: features[0] * (i + 1) for i, key in enumerate(self.per_task)} if self.per_task else features
 
 
+class ModelTestBlock(BaseModule):
+    """A block that draws its weights anew where it is asked to, as those of mmcv and mmpretrain do."""
+
+    def __init__(self):
+        super().__init__(init_cfg={'type': 'Constant', 'layer': 'Conv2d', 'val': 9.0})
+        self.conv = nn.Conv2d(12, 12, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
 @BACKBONES.register_module()
 class ModelTestPretrained(BaseModule):
     """One map at 1/2, with an initialisation."""
@@ -46,9 +57,10 @@ class ModelTestPretrained(BaseModule):
     def __init__(self, *, init_cfg=None):
         super().__init__(init_cfg=init_cfg)
         self.stem = nn.Conv2d(3, 12, 3, stride=2, padding=1)
+        self.stages = nn.ModuleList([nn.Sequential(ModelTestBlock())])
 
     def forward(self, x):
-        return self.stem(x)
+        return self.stages[0](self.stem(x))
 
 
 @HEADS.register_module()
@@ -459,7 +471,25 @@ def test_every_backbone_gets_its_pretrained_weights(model, tmp_path):
     backbones = [module for module in built.modules() if isinstance(module, ModelTestPretrained)]
     assert len(backbones) == (3 if model is STL else 1)
     for backbone in backbones:
-        torch.testing.assert_close(backbone.stem.weight, source.stem.weight)
+        torch.testing.assert_close(backbone.state_dict(), source.state_dict())
+
+
+@pytest.mark.parametrize('model', [STL, MultiTaskModel])
+def test_weights_of_the_whole_model_come_last(model, tmp_path):
+    def build(**settings):
+        return model(
+            tasks=TASKS,
+            backbone={'type': 'ModelTestPretrained', **settings},
+            heads={'type': 'ModelTestHead'},
+            losses=LOSSES,
+        )
+
+    source = build()
+    torch.save(source.state_dict(), tmp_path / 'whole.pth')
+    built = build(init_cfg={'type': 'Constant', 'layer': 'Conv2d', 'val': 0.5})
+    built.init_cfg = {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'whole.pth')}
+    built.init_weights()
+    torch.testing.assert_close(built.state_dict(), source.state_dict())
 
 
 def test_parts_in_containers_are_initialised():
@@ -522,3 +552,10 @@ class TestSkipUnlabelled:
         total, logs = run(model, 'step', batch)
         expected, expected_logs = model.parse_losses(run(model, 'loss', batch))
         assert torch.equal(total, expected) and logs == expected_logs
+
+
+def test_single_task_networks_keep_the_losses_of_their_necks():
+    neck = {'type': 'ModelTestNeck', 'own': 0.5}
+    heads = {'type': 'ModelTestHead', 'in_channels': 6}
+    losses = run(build('STL', neck=neck, heads=heads), 'loss', make_batch())
+    assert {name for name in losses if name.startswith('neck/')} == {f'neck/{key}_loss_contrast' for key in TASKS}

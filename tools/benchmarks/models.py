@@ -68,7 +68,8 @@ def resize(cfg: Config, size: tuple[int, int]) -> Config:
     cfg.model.backbone.init_cfg = None
     neck = cfg.model.get('neck') or {}
     if 'feature_size' in neck:
-        neck.feature_size = (-(-size[0] // 4), -(-size[1] // 4))
+        stride = neck.get('feature_stride', 4)
+        neck.feature_size = (-(-size[0] // stride), -(-size[1] // stride))
     if 'min_size' in cfg.model.data_preprocessor:
         cfg.model.data_preprocessor.min_size = size
     return cfg

@@ -109,13 +109,14 @@ class TimmBackbone(BaseModule):
         depths = [len(stage) for stage in getattr(self.model, 'blocks', ()) if isinstance(stage, nn.Sequential)]
         converted = {}
         for name, value in weights.items():
-            ours = f'model.{self._own_name(_from_efficientnet(name, depths))}'
-            converted[ours if ours in own else name] = value
+            base = self._own_name(_from_efficientnet(name, depths))
+            ours = (f'model.{base}', f'model.model.{base}')  # transformers are kept whole within timm's wrapper
+            converted[next((one for one in ours if one in own), name)] = value
         return converted
 
     def _own_name(self, name: str) -> str:
         """Undo what ``features_only`` does to names in some models: ``stages.0.norm`` is ``stages_0.norm`` there."""
-        joined = re.sub(r'^(\w+?)\.(\d+)\.', r'\1_\2.', name)
+        joined = re.sub(r'^(\w+?)\.(\w+)\.', r'\1_\2.', name)
         return joined if hasattr(self.model, joined.partition('.')[0]) else name
 
 

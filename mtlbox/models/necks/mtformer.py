@@ -8,8 +8,8 @@ Where paper and released code differ, the default is the code, by which the publ
 - the fused attention gets the unmapped self-attention added, which Equation 3 does not show;
 - other tasks' features pass a cross-task stack unchanged (``update_others=False``), while the paper's indices suggest
   that all tasks move together;
-- the contrast is by memory banks with weight 0.01 (``contrast='nce_bank'``), in the paper a softmax over the batch with
-  weight 1 (``'info_nce_batch'``).
+- the contrast of the configs is by memory banks with weight 0.01 (``contrast='nce_bank'``), in the paper a softmax over
+  the batch with weight 1 (``'info_nce_batch'``); without a choice there is none.
 
 Errors of the code that are off unless asked for: with two tasks the scale of the cross-task attention is taken from the
 width of two concatenated features, 128**-0.5 in place of 64**-0.5 (``scale_quirk``); and each plain stack carries a
