@@ -46,7 +46,7 @@ def test_the_baseline_is_our_single_task_result() -> None:
     ('method', 'seeds'), [(m, None) for m in ('stl', 'mtl', 'ctal', 'demt', 'tif')] + [('mtformer', 2)]
 )
 def test_every_method_has_learnt_rooms(method: str, seeds: int | None) -> None:
-    """At least 3 times the mIoU and at most 0.6 of the errors of constants: the mean, or so many seeds, as the page says."""
+    """At least 3 times the mIoU of constants and at most 0.6 of their errors: the mean, or so many seeds."""
     trivial = score_trivial(load_config(DOCS.parent / f'configs/{method}/{method}_efficientnet-lite0_rooms.py'))
     result = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())
     runs = [result['scores']] if seeds is None else [run['scores'] for run in result['runs']]
