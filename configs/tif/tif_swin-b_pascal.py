@@ -13,3 +13,6 @@ model = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=50000, val_interval=5000)
+# The published single-task row of this backbone is of one trained on ADE20K: make a baseline by the STL config.
+val_evaluator = dict(baseline=None)
+test_evaluator = dict(baseline=None)

@@ -18,7 +18,7 @@ from mtlbox.datasets import npy
 from mtlbox.datasets.arrays import ARRAYS, encode_array
 from mtlbox.datasets.layouts.hashes import Hashes
 from mtlbox.datasets.layouts.writing import MARKER, claim, stream_jobs, write_files, write_json, write_text
-from mtlbox.datasets.listed import ListedDataset
+from mtlbox.datasets.listed import ListedDataset, ScannedDataset
 from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.verify import KNOWN, build, silent
 from mtlbox.registry import did_you_mean
@@ -26,7 +26,7 @@ from mtlbox.registry import did_you_mean
 SETS = {
     f'{name}-{ARRAYS}': name
     for name, (cls, _, options) in KNOWN.items()
-    if issubclass(cls, ListedDataset) and cls.LISTS and not options
+    if issubclass(cls, ListedDataset) and not issubclass(cls, ScannedDataset) and not options
 }
 """What can be made: name of the result, and name of the data set."""
 
