@@ -54,7 +54,9 @@ BACKBONES_OF_TWO_BLOCKS = {
     'mmpretrain.VisionTransformer': lambda arch: {'num_layers': 2, **VIT[arch]},
 }
 """A shallow ``arch`` of the same widths, by type of backbone."""
-NO_REFERENCE: dict[str, str] = {}
+NO_REFERENCE: dict[str, str] = {
+    'configs/mtformer/mtformer_swin-s_nyud-pascal.py': 'each data set has its own: mtformer-stl_swin-s_{nyud,pascal}.py',
+}
 """Configs that need no single-task and hard-sharing config of their backbone and data, and why."""
 SINGLE = re.compile(r'stl_|mtformer-stl_resnet50_')
 """Configs that are their hard-sharing one but for ``type='STL'``."""
