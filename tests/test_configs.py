@@ -55,7 +55,7 @@ BACKBONES_OF_TWO_BLOCKS = {
 }
 """A shallow ``arch`` of the same widths, by type of backbone."""
 NO_REFERENCE: dict[str, str] = {
-    'configs/mtformer/mtformer_swin-s_nyud-pascal.py': 'each data set has its own: mtformer-stl_swin-s_{nyud,pascal}.py',
+    'configs/mtformer/mtformer_swin-s_nyud-pascal.py': 'mtformer-stl_swin-s_{nyud,pascal}.py',
 }
 """Configs that need no single-task and hard-sharing config of their backbone and data, and why."""
 SINGLE = re.compile(r'stl_|mtformer-stl_resnet50_')
