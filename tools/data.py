@@ -175,13 +175,16 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('dataset', metavar='DATASET', help=', '.join(KNOWN))
     parser.add_argument('root', metavar='ROOT', help='its folder')
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
+    parser.add_argument(
+        '--labels', nargs='+', metavar='LABEL', help='look at these labels only, where the others are not there'
+    )
     parser.add_argument('--again', action='store_true', help='read what was read before and has not changed, too')
     add_workers(parser)
 
 
 def verify_dataset(args: argparse.Namespace) -> None:
     """Read every sample of a data set and say what is wrong; exit status 1 where anything is."""
-    report = verify(args.dataset, args.root, workers=args.workers, again=args.again)
+    report = verify(args.dataset, args.root, labels=args.labels, workers=args.workers, again=args.again)
     print(json.dumps(report.as_dict(), indent=1) if args.json else report)
     if not report.good:
         sys.exit(1)

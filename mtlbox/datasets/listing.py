@@ -90,7 +90,7 @@ class Listing(Sequence):
         for name in names:
             read = {source for one in files.maps_of(name).values() for source in one.sources} | {files.images}
             found = {source: find(source, name) if source in read else 0 for source in sources}
-            text += name.encode()
+            text += os.fsencode(name)
             ends.append(len(text))
             choices += bytes(found[source] for source in several)
         small = np.uint32 if len(text) < 2**32 else np.uint64
@@ -108,7 +108,7 @@ class Listing(Sequence):
     def name(self, index: int) -> str:
         """Return the name of a sample."""
         start, end = int(self._ends[index]), int(self._ends[index + 1])
-        return self._names[start:end].tobytes().decode()
+        return os.fsdecode(self._names[start:end].tobytes())
 
     def select(self, indices: Sequence[int]) -> Listing:
         """Return the listing of some samples."""

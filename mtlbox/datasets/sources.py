@@ -108,13 +108,13 @@ def find_names(root: str | Path, template: str, wanted: Mapping[str, Container[s
 
 
 def suffixes_in(root: str | Path, template: str, wanted: Mapping[str, Container[str]]) -> set[str]:
-    """Return the suffixes of the files in the first folder that fits ``template`` and is not empty."""
-    parts = template.split('/')[:-1]
+    """Return the suffixes of the files in the folders that fit ``template``, up to the first with one of its own."""
+    parts, found = template.split('/')[:-1], set[str]()
     for folder in _walk_folders(str(root), parts, wanted):
-        found = {Path(name).suffix for name in os.listdir(folder)} - {''}
-        if found:
+        found |= {Path(name).suffix for name in os.listdir(folder) if not name.startswith('.')} - {''}
+        if Path(template).suffix in found:
             return found
-    return set()
+    return found
 
 
 def _walk_folders(root: str, parts: list[str], wanted: Mapping[str, Container[str]]) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _walk(
     pattern = re.compile(''.join('(.+?)' if i % 2 else re.escape(x) for i, x in enumerate(_FIELD.split(parts[0]))))
     for entry in sorted(os.listdir(folder)):
         found = pattern.fullmatch(entry)
-        if found is None:
+        if found is None or entry.startswith('.'):  # as of a system's own files beside the pictures
             continue
         values = dict(zip(fields, found.groups()))
         if all(field not in wanted or value in wanted[field] for field, value in values.items()):

@@ -80,7 +80,7 @@ def look_once(
         return False
     look()
     if settled:
-        latest = [digests, *(verdict for verdict in kept if not verdict.keys() <= digests.keys())]
+        latest = [digests, *(verdict for verdict in kept if not verdict.items() <= digests.items())]
         text = json.dumps({**_FORMAT, 'verdicts': latest[:_KEPT]}, indent=1).encode()
         for place in _places(root):
             with suppress(OSError):  # it is a convenience: a full or a write-protected disk must not stop a training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -50,8 +50,16 @@ class _Found(NamedTuple):
     lasting: bool
 
 
-def verify(dataset: str, root: str | Path, *, workers: int = 1, quiet: bool = False, again: bool = False) -> Report:
-    """Read every sample of a data set with all its labels.
+def verify(
+    dataset: str,
+    root: str | Path,
+    *,
+    labels: Sequence[str] | None = None,
+    workers: int = 1,
+    quiet: bool = False,
+    again: bool = False,
+) -> Report:
+    """Read every sample of a data set with its labels.
 
     What is found is kept (:mod:`mtlbox.datasets.verdict`): a run that was cut off goes on where it was, and later runs
     read only what has changed since. Where nothing is wrong, the look at the files before training is done as well.
@@ -59,25 +67,30 @@ def verify(dataset: str, root: str | Path, *, workers: int = 1, quiet: bool = Fa
     Args:
         dataset: A name in :data:`KNOWN`; ``'nyud'`` takes any of its layouts, ``'nyud-b'`` only that one.
         root: Its folder.
+        labels: Which labels are looked at; by default all.
         workers: Processes.
         quiet: Show no progress bar.
         again: Read everything, whatever was found before.
 
     Raises:
-        ValueError: The name is unknown.
+        ValueError: The name or a label is unknown.
     """
     if dataset not in KNOWN:
         raise ValueError(f'{dataset!r} cannot be verified.{did_you_mean(dataset, KNOWN)}')
+    for label in labels or ():
+        if label not in KNOWN[dataset][1]:
+            raise ValueError(f'{dataset} has no label {label!r}.{did_you_mean(label, KNOWN[dataset][1])}')
+    wanted = None if labels is None else tuple(sorted(set(labels)))
     report = Report(dataset, str(root))
     with silent():
         for split in KNOWN[dataset][0].METAINFO['sizes']:
             try:
-                built = build(dataset, str(root), split)
+                built = build(dataset, str(root), split, labels=wanted)
             except (OSError, ValueError) as error:
                 if split in _NEEDED or not isinstance(error, FileNotFoundError):
                     report.problems.append(f'{split}: {str(error).splitlines()[0]}')
                 continue
-            _read_split(report, built, split, workers=workers, quiet=quiet, again=again)
+            _read_split(report, built, split, wanted, workers=workers, quiet=quiet, again=again)
         if not report.splits:
             _say_what_else(report)
         build.cache_clear()
@@ -118,7 +131,14 @@ def _say_what_else(report: Report) -> None:
 
 
 def _read_split(
-    report: Report, dataset: MultiTaskDataset, split: str, *, workers: int, quiet: bool, again: bool
+    report: Report,
+    dataset: MultiTaskDataset,
+    split: str,
+    wanted: tuple[str, ...] | None,
+    *,
+    workers: int,
+    quiet: bool,
+    again: bool,
 ) -> None:
     meta = dataset.metainfo
     published = meta['sizes'][split]
@@ -127,12 +147,12 @@ def _read_split(
     report.splits[split] = seen
     if not report.replica and published is not None and len(dataset) != published:
         report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
-    journal = Journal(report.root, (report.dataset, split), {'layout': report.layout}, forget=again)
+    journal = Journal(report.root, (report.dataset, split, *(wanted or ())), {'layout': report.layout}, forget=again)
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     stamps = [Stamp(dataset.files_of(info), report.root) for info in infos]
     names = [str(info.get('sample_id', index)) for index, info in enumerate(infos)]
     entries = [journal.get(name, stamp) for name, stamp in zip(names, stamps)]
-    jobs = [(report.dataset, report.root, split, index) for index, entry in enumerate(entries) if entry is None]
+    jobs = [(report.dataset, report.root, split, wanted, index) for index, entry in enumerate(entries) if entry is None]
     seen.kept = len(entries) - len(jobs)
     looked = time.time_ns()
     with journal.writing(names):
@@ -154,21 +174,21 @@ def _read_split(
         sizes = ', '.join(f'{size} ({n})' for size, n in seen.sizes.items())
         report.doubts.append(f'{split}: pictures of one size are expected, but there are {sizes}')
     if len(report.problems) == before:
-        _look_at_heads(report, split)
+        _look_at_heads(report, split, wanted)
 
 
-def _look_at_heads(report: Report, split: str) -> None:
+def _look_at_heads(report: Report, split: str, wanted: tuple[str, ...] | None) -> None:
     """Let the data set look at its files as before training, so that its verdict is there."""
     try:
-        build(report.dataset, report.root, split, check=True, allow_missing=False)
+        build(report.dataset, report.root, split, labels=wanted, check=True, allow_missing=False)
     except (OSError, ValueError) as error:
         report.problems.append(f'{split}: {str(error).splitlines()[0]}')
 
 
-def _read_one(job: tuple[str, str, str, int]) -> _Found:
+def _read_one(job: tuple[str, str, str, tuple[str, ...] | None, int]) -> _Found:
     """Read a sample; where it cannot be read whole, one label after the other."""
-    *where, index = job
-    dataset = build(*where)
+    *where, wanted, index = job
+    dataset = build(*where, labels=wanted)
     found, before = _Found([], [], '', {}, 0, True), getattr(dataset, 'resampled', 0)
     try:
         found = _look_at(dataset, dataset.load_sample(index), found)

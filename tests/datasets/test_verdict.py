@@ -53,6 +53,10 @@ class TestLookOnce:
         assert self.look({'image': files['image']}, look) is False  # fewer kinds
         assert self.look(files, look, key='other') is True
 
+    def test_a_look_at_some_files_leaves_the_verdict_on_all(self, files: dict[str, list[str]]) -> None:
+        look, some = Look(), {**files, 'depth': []}
+        assert [self.look(one, look) for one in (files, some, files, some)] == [True, True, False, False]
+
     def test_more_kinds_are_looked_at(self, files: dict[str, list[str]]) -> None:
         look = Look()
         assert [self.look({'image': files['image']}, look), self.look(files, look)] == [True, True]

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -269,3 +270,33 @@ def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_doubts(task: Any, gt: np.ndarray, doubt: str) -> None:
     said = task.doubt(gt.astype(np.float32))
     assert doubt in said and bool(said) == bool(doubt)
+
+
+def test_labels_that_are_not_there_can_be_left_out(tmp_path: Path) -> None:
+    root = replica('taskonomy-omnidata', tmp_path)
+    shutil.rmtree(root / 'depth_euclidean')
+    assert not verify('taskonomy', root, quiet=True).good
+    there = ['semseg', 'depth', 'normals', 'edge']
+    for _ in range(2):  # the second time from what was kept
+        report = verify('taskonomy', root, labels=there, quiet=True)
+        assert report.good and set(report.splits['val'].labels) == set(there), str(report)
+    with pytest.raises(ValueError, match=r"taskonomy has no label 'dept'\. Did you mean 'depth'"):
+        verify('taskonomy', root, labels=['dept'])
+
+
+def test_a_file_of_the_system_and_a_folder_of_texts_change_nothing(tmp_path: Path) -> None:
+    root = replica('cityscapes-raw', tmp_path)
+    picture = next(root.glob('leftImg8bit/train/*/*.png'))
+    (picture.parent / f'._{picture.name}').write_bytes(b'Mac OS X')
+    first = root / 'leftImg8bit/train/aaa'
+    first.mkdir()
+    (first / 'license.txt').write_text('text')
+    assert verify('cityscapes-raw', root, quiet=True).good
+
+
+def test_names_that_are_not_text(tmp_path: Path) -> None:
+    root = replica('synthia', tmp_path)
+    for folder in ('RGB', 'GT/LABELS', 'Depth'):
+        os.rename(root / folder / '0000000.png', os.fsencode(root / folder) + b'/000000\xff.png')
+    report = verify('synthia', root, quiet=True)
+    assert report.splits and not report.problems, str(report)
