@@ -98,7 +98,7 @@ def test_each_has_its_baseline(tmp_path):
     result = {
         'scores': {'semseg/mIoU': 10.0, 'depth/rmse': 1.0},
         'protocols': {'semseg': SEG['protocol'], 'depth': DEPTH['protocol']},
-        'config': 'x', 'commit': 'x', 'seed': 0,
+        'config': 'x', 'commit': 'x', 'seed': 0, 'model': 'STL',
     }  # fmt: skip
     (tmp_path / 'result.json').write_text(json.dumps(result))
     path = tmp_path / 'one.json'

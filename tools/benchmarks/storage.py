@@ -67,9 +67,8 @@ def as_layout(name: str, rooms: Sequence[Maps], folder: Path) -> Read:
     for index, room in enumerate(rooms):
         write_files(folder, ENCODERS[name](room), split='train', index=index)
     layout = LAYOUTS[name]
-    for path, line in layout.lists.items():
-        lines = [line.format(split='train', index=index) for index in range(len(rooms))]
-        write_text(folder / path.format(split='train'), '\n'.join(lines))
+    for path, text in layout.lists({'train': len(rooms)}).items():
+        write_text(folder / path, text)
     dataset = layout.dataset(
         data_root=str(folder), split='train', tasks=layout.tasks, check=False, serialize_data=False, **layout.options
     )
