@@ -295,7 +295,7 @@ def count_config(path: str | Path, options: Mapping[str, Any] | None = None) -> 
     if 'input_size' not in cfg:
         raise ConfigError(f'{path} has no input_size, (height, width), so it is not known what to count it for.')
     image = torch.empty(1, 3, *cfg.input_size, device='meta')
-    return count_complexity(build_for_counting(cfg.model), image, forward=lambda model, images: model.logits(images))
+    return count_complexity(build_for_counting(cfg.model), image, forward=logits)
 
 
 def count_complexity(

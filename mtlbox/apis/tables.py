@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mtlbox.apis.errors import exit_on_user_error
 from mtlbox.engine.checkpoint import replace_file
 
 
@@ -52,3 +55,30 @@ def replace_between(path: Path, mark: str, content: str, *, check: bool = False)
     if not (same or check):
         replace_file(path, lambda temporary: temporary.write_text(text[:start] + wanted + text[end:], encoding='utf-8'))
     return same
+
+
+def write_page(
+    page: Path, content: Callable[[], Mapping[str, str]], *, description: str, argv: Sequence[str] | None = None
+) -> int:
+    """Be a command that writes the tables of a page; with ``--check`` it only says whether they are fresh.
+
+    Args:
+        page: The page.
+        content: Makes what stands between each pair of marks, by mark.
+        description: Help of the command.
+        argv: Its arguments; those of the process if not given.
+
+    Returns:
+        The exit status: 1 where ``--check`` finds something stale.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if the page has other tables')
+    args = parser.parse_args(argv)
+    with exit_on_user_error():
+        unchanged = [replace_between(page, mark, table, check=args.check) for mark, table in content().items()]
+    same = all(unchanged)
+    if args.check and not same:
+        print(f'error: a table in {page} is stale: python {sys.argv[0]}', file=sys.stderr)
+        return 1
+    print(f'{page}: {"nothing changed" if same else "written"}')
+    return 0

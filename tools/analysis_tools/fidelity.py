@@ -5,7 +5,6 @@ python tools/analysis_tools/fidelity.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,9 +13,8 @@ from typing import Any
 
 import yaml
 
-from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.complexity import Complexity, count_config
-from mtlbox.apis.tables import markdown_table, replace_between
+from mtlbox.apis.tables import markdown_table, write_page
 from mtlbox.config import load_config
 from mtlbox.leaderboard.fidelity import COUNTERS, FidelityRow, Reading, read_fidelity
 from mtlbox.leaderboard.rows import UNSTATED, Row
@@ -126,17 +124,7 @@ def light_content(absent: Sequence[Row]) -> dict[str, str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the tables; with ``--check`` only say whether they are what would be written."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if the page has other tables')
-    args = parser.parse_args(argv)
-    with exit_on_user_error():
-        unchanged = [replace_between(PAGE, mark, text, check=args.check) for mark, text in content().items()]
-    same = all(unchanged)
-    if args.check and not same:
-        print(f'error: a table in {PAGE} is stale: python {" ".join(sys.argv[:1])}', file=sys.stderr)
-        return 1
-    print(f'{PAGE}: {"nothing changed" if same else "written"}')
-    return 0
+    return write_page(PAGE, content, description=__doc__ or '', argv=argv)
 
 
 if __name__ == '__main__':

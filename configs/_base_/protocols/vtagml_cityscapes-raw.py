@@ -1,26 +1,16 @@
-_base_ = ['./vtagml.py', '../loaders.py']
+_base_ = './vtagml_outdoor.py'
 # Cityscapes as released, 2975 / 500 images, reduced to 512x1024: 19 classes, metric depth, normals. Disparity in
 # place of depth: a task of the type Disparity that reads the label 'disparity'. Depths of 80 m and more are left out
 # of loss and score. Normals are computed from the depth.
 input_size = (512, 1024)
 data_root = 'data/cityscapes-raw'
-tasks = dict(
-    semseg=dict(type='SemSeg', num_classes=19),
-    depth=dict(type='Depth'),
-    normals=dict(type='Normals'),
-)
 labels = dict(semseg='semseg', depth='depth', normals='normals')
-losses = dict(
-    semseg=dict(type='CrossEntropyLoss'),
-    depth=dict(type='L1Loss', below=80),
-    normals=dict(type='L1Loss', normalize=True, average='pixels'),
-)
 train_dataloader = dict(
     dataset=dict(
         type='Cityscapes',
         data_root=data_root,
         split='train',
-        tasks=tasks,
+        tasks=_base_.tasks,
         labels=labels,
         pipeline=[
             dict(type='Resize', size=input_size),
@@ -37,21 +27,10 @@ val_dataloader = dict(
         type='Cityscapes',
         data_root=data_root,
         split='val',
-        tasks=tasks,
+        tasks=_base_.tasks,
         labels=labels,
         pipeline=[dict(type='Resize', size=input_size, labels=False), dict(type='PackMultiTaskInputs')],
         test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    type='MTLEvaluator',
-    metrics=[
-        dict(type='SegMetric', task='semseg', protocol='pooled-absent-skipped'),
-        dict(type='DepthMetric', task='depth', protocol='pixel-pooled/0-80'),
-        dict(type='NormalsMetric', task='normals', protocol='atan2'),
-    ],
-    baseline=None,
-    primary=dict(semseg='mIoU', depth='rmse', normals='mErr'),
-)
-test_evaluator = val_evaluator

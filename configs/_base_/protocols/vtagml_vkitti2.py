@@ -1,27 +1,17 @@
-_base_ = ['./vtagml.py', '../loaders.py']
+_base_ = './vtagml_outdoor.py'
 # Virtual KITTI 2, 18560 / 2700 images (by scene; the split is ours), brought to 192x640: the classes as Cityscapes
 # names them, so that weights can move between the two.
 # Its own 14: --cfg-options tasks.semseg.num_classes=14 labels.semseg=semseg
 # Depths of 80 m and more are left out of loss and score. Normals are computed from the depth.
 input_size = (192, 640)
 data_root = 'data/vkitti2'
-tasks = dict(
-    semseg=dict(type='SemSeg', num_classes=19),
-    depth=dict(type='Depth'),
-    normals=dict(type='Normals'),
-)
 labels = dict(semseg='semseg_cityscapes', depth='depth', normals='normals')
-losses = dict(
-    semseg=dict(type='CrossEntropyLoss'),
-    depth=dict(type='L1Loss', below=80),
-    normals=dict(type='L1Loss', normalize=True, average='pixels'),
-)
 train_dataloader = dict(
     dataset=dict(
         type='VKITTI2',
         data_root=data_root,
         split='train',
-        tasks=tasks,
+        tasks=_base_.tasks,
         labels=labels,
         pipeline=[
             dict(type='Resize', size=input_size),
@@ -38,21 +28,10 @@ val_dataloader = dict(
         type='VKITTI2',
         data_root=data_root,
         split='val',
-        tasks=tasks,
+        tasks=_base_.tasks,
         labels=labels,
         pipeline=[dict(type='Resize', size=input_size, labels=False), dict(type='PackMultiTaskInputs')],
         test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    type='MTLEvaluator',
-    metrics=[
-        dict(type='SegMetric', task='semseg', protocol='pooled-absent-skipped'),
-        dict(type='DepthMetric', task='depth', protocol='pixel-pooled/0-80'),
-        dict(type='NormalsMetric', task='normals', protocol='atan2'),
-    ],
-    baseline=None,
-    primary=dict(semseg='mIoU', depth='rmse', normals='mErr'),
-)
-test_evaluator = val_evaluator
