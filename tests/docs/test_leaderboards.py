@@ -48,6 +48,9 @@ def test_the_baseline_is_our_single_task_result() -> None:
 def test_every_method_has_learnt_rooms(method: str, seeds: int | None) -> None:
     """At least 3 times the mIoU of constants and at most 0.6 of their errors: the mean, or so many seeds."""
     trivial = score_trivial(load_config(DOCS.parent / f'configs/{method}/{method}_efficientnet-lite0_rooms.py'))
+    page = (DOCS / 'rooms.md').read_text()
+    assert f'mIoU {trivial["semseg/mIoU"]:.2f}, relErr {trivial["depth/relErr"]:.3f}, rmse\n' in page
+    assert f'{trivial["depth/rmse"]:.3f} m, mErr {trivial["normals/mErr"]:.1f} degrees' in page
     result = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())
     runs = [result['scores']] if seeds is None else [run['scores'] for run in result['runs']]
     reached = [
