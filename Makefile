@@ -31,10 +31,10 @@ demo: $(VENV)/.runtime
 	$(BIN)/python tools/demo.py --out $(DEMO)
 
 test: $(VENV)/.tests lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(VENV)/.tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 test-deepspeed: $(VENV)/.tests
 	$(PIP) --no-build-isolation -r requirements/deepspeed.txt
