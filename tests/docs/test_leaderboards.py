@@ -42,20 +42,13 @@ def test_the_baseline_is_our_single_task_result() -> None:
         assert baseline.scores[task][name] == value
 
 
-@pytest.mark.parametrize(
-    ('method', 'seeds'), [(m, None) for m in ('stl', 'mtl', 'ctal', 'demt', 'tif')] + [('mtformer', 2)]
-)
-def test_every_method_has_learnt_rooms(method: str, seeds: int | None) -> None:
-    """At least 3 times the mIoU of constants and at most 0.6 of their errors: the mean, or so many seeds."""
+@pytest.mark.parametrize('method', ['stl', 'mtl', 'ctal', 'demt', 'mtformer', 'tif'])
+def test_every_method_has_learnt_rooms(method: str) -> None:
+    """At least 3 times the mIoU of constants and at most 0.6 of their errors, in the mean."""
     trivial = score_trivial(load_config(DOCS.parent / f'configs/{method}/{method}_efficientnet-lite0_rooms.py'))
     page = (DOCS / 'rooms.md').read_text()
     assert f'mIoU {trivial["semseg/mIoU"]:.2f}, relErr {trivial["depth/relErr"]:.3f}, rmse\n' in page
     assert f'{trivial["depth/rmse"]:.3f} m, mErr {trivial["normals/mErr"]:.1f} degrees' in page
-    result = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())
-    runs = [result['scores']] if seeds is None else [run['scores'] for run in result['runs']]
-    reached = [
-        scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
-        and all(scores[error] <= 0.6 * trivial[error] for error in ('depth/rmse', 'normals/mErr'))
-        for scores in runs
-    ]
-    assert sum(reached) == (seeds or 1)
+    scores = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())['scores']
+    assert scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
+    assert all(scores[error] <= 0.6 * trivial[error] for error in ('depth/rmse', 'normals/mErr'))
