@@ -15,6 +15,7 @@ from mmengine.config import DictAction
 from mtlbox.apis.complexity import build_for_counting
 from mtlbox.config import load_config
 from mtlbox.leaderboard import Row, load_rows
+from mtlbox.leaderboard.fidelity import REASONS, read_fidelity
 
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
@@ -99,13 +100,6 @@ def test_model(model: dict[str, Any]) -> None:
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 
-REASONS = (
-    'published typo',
-    'published count includes unused weights',
-    'counting tool unknown',
-    'reconstructed design',
-)
-"""Why a size may be another than the printed one, in more than its last digit."""
 BASELINES = ('Concat', 'STL', 'MTL', 'baseline')
 """What tables call rows that are not of the method whose folder the config is in."""
 DATASETS = {'NYUv2': 'nyuv2-13', 'NYUD': 'nyud-40', 'Cityscapes': 'cityscapes-mtan', 'PASCAL-Context': 'pascal'}
@@ -148,6 +142,18 @@ def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
         assert abs(rows[0].params - model['Metadata']['Parameters'] / 1e6) <= rows[0].params.half_unit
     of_eight = model['Metadata'].get('Published', {}).get('GMACs of 8 Images')
     assert of_eight is None or rows[0].macs == of_eight / 8
+
+
+def test_reasons_are_those_of_fidelity() -> None:
+    by_config = {f'configs/{row.config}.py': row for row in read_fidelity(ROOT / 'tests/fidelity/rows.yml')[0]}
+    of_params = {
+        config: row.reasons['params'].why
+        for config, row in by_config.items()
+        if 'params' in row.reasons and not row.options and not row.reasons['params'].corrected
+    }
+    metas = {model.values[0]['Config']: model.values[0]['Metadata'] for model in models()}
+    assert of_params
+    assert of_params == {config: metas[config].get('Reason') for config in of_params}
 
 
 @pytest.mark.parametrize(('model', 'row'), [a for a in ablations() if a.values[1]['Metrics']])
