@@ -100,7 +100,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 
-BASELINES = ('Concat', 'STL', 'MTL', 'baseline')
+BASELINES = ('Concat', 'Global', 'STL', 'MTL', 'baseline')
 """What tables call rows that are not of the method whose folder the config is in."""
 DATASETS = {'NYUv2': 'nyuv2-13', 'NYUD': 'nyud-40', 'Cityscapes': 'cityscapes-mtan', 'PASCAL-Context': 'pascal'}
 
@@ -160,6 +160,41 @@ def test_reasons_are_those_of_fidelity() -> None:
 def test_ablations_are_the_leaderboards(model: dict[str, Any], row: dict[str, Any]) -> None:
     rows = leaderboard_rows(model, row['Metrics'], row['Source'], *data_of(model))
     assert [found.method for found in rows if found.variant == row['Name']], 'mtlbox/leaderboard/data disagrees'
+
+
+STUDIED = ('CTAL', 'DeMT', 'MTFormer', 'TIF')
+NO_CONFIG = {
+    ('TIF, ACM MM 2024, Table 7', 'baseline'): 'what it is remains unknown',
+    ('MTFormer, ECCV 2022, Table 12', 'w/o ZSL'): 'a network per data set: mtformer_swin-s_{nyud,pascal}, w/o CL',
+}
+"""Rows of ablations that are no config or option, and why."""
+AS_CONFIG = {
+    ('DeMT, AAAI 2023, ablation of the modules', 'baseline'): 'mtl_swin-t_nyud',
+    ('MTFormer, ECCV 2022, ablation on NYUD-v2', 'full'): 'mtformer_swin-s_nyud',
+    ('MTFormer, ECCV 2022, ablation on PASCAL-Context', 'full'): 'mtformer_swin-s_pascal',
+}
+"""Rows that are a config whose numbers are named by another table."""
+
+
+def test_every_row_of_an_ablation_is_a_config_or_options() -> None:
+    """Of the papers here, each row of a study is the result of a config, or one of its ablations."""
+    named = []
+    for model in (m.values[0] for m in models()):
+        several = len(data_of(model)) > 1
+        scores = [published(model, data if several else None) for data in data_of(model)]
+        named += [(model, metrics, model['Metadata']['Source']) for metrics in scores]
+    named += [(model, row['Metrics'], row['Source']) for model, row in (a.values for a in ablations())]
+    known = {
+        (row.source, row.method, row.variant)
+        for model, metrics, source in named
+        if metrics
+        for data in data_of(model)
+        for row in leaderboard_rows(model, metrics, source.partition(';')[0], data)
+    }
+    rows = [row for row in load_rows() if row.study and row.source.startswith(STUDIED)]
+    left = {(r.source, r.variant) for r in rows if (r.source, r.method, r.variant) not in known}
+    assert left == {*NO_CONFIG, *AS_CONFIG}
+    assert {*AS_CONFIG.values()} <= {model.id for model in models()}
 
 
 @pytest.mark.parametrize('model', [m for m in models() if 'Parameters' in m.values[0]['Metadata']])
