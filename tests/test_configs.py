@@ -55,6 +55,8 @@ BACKBONES_OF_TWO_BLOCKS = {
 }
 """A shallow ``arch`` of the same widths, by type of backbone."""
 NO_REFERENCE: dict[str, str] = {
+    'configs/tif/global-attention_hrnet18_nyud_depth-normals.py': 'itself without interaction',
+    'configs/tif/global-attention_hrnet18_nyud_semseg-depth.py': 'itself without interaction',
     'configs/mtformer/mtformer_swin-s_nyud-pascal.py': 'mtformer-stl_swin-s_{nyud,pascal}.py',
 }
 """Configs that need no single-task and hard-sharing config of their backbone and data, and why."""

@@ -15,6 +15,7 @@ from mmengine.config import DictAction
 from mtlbox.apis.complexity import build_for_counting
 from mtlbox.config import load_config
 from mtlbox.leaderboard import Row, load_rows
+from mtlbox.leaderboard.fidelity import REASONS, read_fidelity
 
 ROOT = Path(__file__).parents[1]
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
@@ -99,14 +100,7 @@ def test_model(model: dict[str, Any]) -> None:
         assert table and (table[0] in header(config) or 'another name of' in model['Metadata']['Source'])
 
 
-REASONS = (
-    'published typo',
-    'published count includes unused weights',
-    'counting tool unknown',
-    'reconstructed design',
-)
-"""Why a size may be another than the printed one, in more than its last digit."""
-BASELINES = ('Concat', 'STL', 'MTL', 'baseline')
+BASELINES = ('Concat', 'Global', 'STL', 'MTL', 'baseline')
 """What tables call rows that are not of the method whose folder the config is in."""
 DATASETS = {'NYUv2': 'nyuv2-13', 'NYUD': 'nyud-40', 'Cityscapes': 'cityscapes-mtan', 'PASCAL-Context': 'pascal'}
 
@@ -150,10 +144,57 @@ def test_numbers_are_the_leaderboards(model: dict[str, Any]) -> None:
     assert of_eight is None or rows[0].macs == of_eight / 8
 
 
+def test_reasons_are_those_of_fidelity() -> None:
+    by_config = {f'configs/{row.config}.py': row for row in read_fidelity(ROOT / 'tests/fidelity/rows.yml')[0]}
+    of_params = {
+        config: row.reasons['params'].why
+        for config, row in by_config.items()
+        if 'params' in row.reasons and not row.options and not row.reasons['params'].corrected
+    }
+    metas = {model.values[0]['Config']: model.values[0]['Metadata'] for model in models()}
+    assert of_params
+    assert of_params == {config: metas[config].get('Reason') for config in of_params}
+
+
 @pytest.mark.parametrize(('model', 'row'), [a for a in ablations() if a.values[1]['Metrics']])
 def test_ablations_are_the_leaderboards(model: dict[str, Any], row: dict[str, Any]) -> None:
     rows = leaderboard_rows(model, row['Metrics'], row['Source'], *data_of(model))
     assert [found.method for found in rows if found.variant == row['Name']], 'mtlbox/leaderboard/data disagrees'
+
+
+STUDIED = ('CTAL', 'DeMT', 'MTFormer', 'TIF')
+NO_CONFIG = {
+    ('TIF, ACM MM 2024, Table 7', 'baseline'): 'what it is remains unknown',
+    ('MTFormer, ECCV 2022, Table 12', 'w/o ZSL'): 'a network per data set: mtformer_swin-s_{nyud,pascal}, w/o CL',
+}
+"""Rows of ablations that are no config or option, and why."""
+AS_CONFIG = {
+    ('DeMT, AAAI 2023, ablation of the modules', 'baseline'): 'mtl_swin-t_nyud',
+    ('MTFormer, ECCV 2022, ablation on NYUD-v2', 'full'): 'mtformer_swin-s_nyud',
+    ('MTFormer, ECCV 2022, ablation on PASCAL-Context', 'full'): 'mtformer_swin-s_pascal',
+}
+"""Rows that are a config whose numbers are named by another table."""
+
+
+def test_every_row_of_an_ablation_is_a_config_or_options() -> None:
+    """Of the papers here, each row of a study is the result of a config, or one of its ablations."""
+    named = []
+    for model in (m.values[0] for m in models()):
+        several = len(data_of(model)) > 1
+        scores = [published(model, data if several else None) for data in data_of(model)]
+        named += [(model, metrics, model['Metadata']['Source']) for metrics in scores]
+    named += [(model, row['Metrics'], row['Source']) for model, row in (a.values for a in ablations())]
+    known = {
+        (row.source, row.method, row.variant)
+        for model, metrics, source in named
+        if metrics
+        for data in data_of(model)
+        for row in leaderboard_rows(model, metrics, source.partition(';')[0], data)
+    }
+    rows = [row for row in load_rows() if row.study and row.source.startswith(STUDIED)]
+    left = {(r.source, r.variant) for r in rows if (r.source, r.method, r.variant) not in known}
+    assert left == {*NO_CONFIG, *AS_CONFIG}
+    assert {*AS_CONFIG.values()} <= {model.id for model in models()}
 
 
 @pytest.mark.parametrize('model', [m for m in models() if 'Parameters' in m.values[0]['Metadata']])

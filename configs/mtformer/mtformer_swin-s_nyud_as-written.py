@@ -7,5 +7,5 @@
 _base_ = './mtformer_swin-s_nyud_clean.py'
 model = dict(
     neck=dict(update_others=True, contrast='info_nce_batch', contrast_options=None),
-    weighting=dict(form='kendall'),
+    weighting=dict(form='kendall', weights=None),
 )

@@ -24,6 +24,7 @@ model = dict(
         feature_fusion=True,
         feature_balance=True,
         update_others=False,
+        scale_quirk=False,
         legacy_patch_embed=True,
         contrast='nce_bank',
         contrast_options=dict(num_samples=4998, num_negatives=2000),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 
-def median_seconds(
+def alternate(
     passes: Mapping[str, Callable[[], object]], *, repeats: int, at_least: float, device: torch.device
-) -> dict[str, float]:
-    """Median wall seconds of each pass, after one of each to warm up; passes alternate, so that load strikes all alike.
+) -> dict[str, list[float]]:
+    """Wall seconds of each pass in each round, after one of each to warm up; a round is one of each, in turn.
 
     Args:
         passes: What to run, by name.
-        repeats: How often each is run at least.
-        at_least: For how many seconds all are repeated at least.
+        repeats: How many rounds there are at least.
+        at_least: For how many seconds there are rounds at least.
         device: What they run on; a GPU is waited for.
     """
     seconds: dict[str, list[float]] = {name: [] for name in passes}
@@ -32,7 +32,20 @@ def median_seconds(
             run()
             _wait(device)
             seconds[name].append(time.perf_counter() - before)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
+
+
+def median_seconds(
+    passes: Mapping[str, Callable[[], object]], *, repeats: int, at_least: float, device: torch.device
+) -> dict[str, float]:
+    """Median of :func:`alternate` of each pass."""
+    rounds = alternate(passes, repeats=repeats, at_least=at_least, device=device)
+    return {name: statistics.median(values) for name, values in rounds.items()}
+
+
+def median_ratio(seconds: Sequence[float], base: Sequence[float]) -> float:
+    """Median over rounds of a pass's seconds over another's: load that comes and goes strikes both of a round."""
+    return statistics.median(one / other for one, other in zip(seconds, base))
 
 
 def extra_peak_mb(run: Callable[[], object], *, device: torch.device) -> float:

@@ -9,8 +9,13 @@ A file of rows has ``papers``, each of which is one or more sources of the leade
 
 A printed row is named by ``source``, ``method``, ``backbone`` and ``variant``, the last two where there are any; what
 it prints stands in the leaderboard's data alone, relative sizes (``relative``) aside. A row may have ``ours``, what is
-to be known of the config, a ``reason`` of ``REASONS`` why the two differ, and with it ``readings``: other counts, by
-which ``options`` or which ``counter`` of ``COUNTERS``, that show it.
+to be known of the config; ``params`` (millions), a printed figure that the leaderboard does not have because it counts
+that table itself; and ``reasons``, by quantity (``params``, ``macs``), why that one is not as printed. A reason says
+
+* ``why``, one of ``REASONS``;
+* ``readings``: other counts, by which ``options`` or which ``counter`` of ``COUNTERS``, that show it. One of them must
+  come near the printed figure, or the reason is ``open: true``;
+* or, of a typo, ``corrected``: what was mended in the figure, which then must fit.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ REASONS = (
 )
 PARAMS_FAR, MACS_FAR = 0.01, 0.05
 """How far ours may be from what is printed, relative to it."""
+QUANTITIES = ('params', 'macs')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,23 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why a quantity is not as printed.
+
+    Attributes:
+        why: One of ``REASONS``.
+        readings: Other counts that show it.
+        open: Whether none of them comes near the printed figure either.
+        corrected: What was mended in the printed figure; '' for nothing.
+    """
+
+    why: str
+    readings: tuple[Reading, ...] = ()
+    open: bool = False
+    corrected: str = ''
+
+
+@dataclass(frozen=True, kw_only=True)
 class FidelityRow:
     """A printed size and the config that builds the network.
 
@@ -65,8 +88,8 @@ class FidelityRow:
         ours: What is to be known of the config.
         relative: Printed parameters over those of ``reference``; None where the paper does not print such.
         reference: The config that they are relative to.
-        reason: Why ours is another size, '' where it is not.
-        readings: Other counts that show the reason.
+        params: Printed parameters in millions; None where there are none, or they are of our own count.
+        reasons: By quantity, why ours is another size.
     """
 
     printed: Row
@@ -77,17 +100,51 @@ class FidelityRow:
     ours: str = ''
     relative: float | None = None
     reference: str = ''
-    reason: str = ''
-    readings: tuple[Reading, ...] = ()
+    params: float | None = None
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
 
-    @property
-    def params(self) -> float | None:
-        """Printed parameters in millions; None where there are none, or they are of our own count."""
-        return None if self.printed.params_counted else self.printed.params
+    def figures(self) -> dict[str, float]:
+        """What is printed, by ``params`` (millions), ``relative`` and ``macs`` (1e9)."""
+        printed = {'params': self.params, 'relative': self.relative, 'macs': self.printed.macs}
+        return {name: value for name, value in printed.items() if value is not None}
 
-    def macs_of(self, counted: Complexity) -> int:
-        """MACs of ``counted`` as the paper counts them."""
-        return counted.macs if self.products else counted.macs_without_attention
+
+class Counts:
+    """Counts configs for rows, by two functions of a config's name and options.
+
+    Args:
+        count: Counts it.
+        load: Loads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        count: Callable[[str, Mapping[str, Any]], Complexity],
+        load: Callable[[str, Mapping[str, Any]], Config],
+    ) -> None:
+        self._count, self._load = count, load
+
+    def figures(self, row: FidelityRow, reading: Reading | None = None) -> dict[str, float]:
+        """Return our counts of what ``row`` has printed figures of, in their units, as the paper or a reading counts.
+
+        Args:
+            row: The row.
+            reading: Another way to count it.
+        """
+        options = {**row.options, **(reading.options if reading else {})}
+        counted = self._count(row.config, options)
+        ours: dict[str, float] = {}
+        for name in row.figures():
+            if name == 'params':
+                ours[name] = counted.params / 1e6
+            elif name == 'relative':
+                ours[name] = counted.params / self._count(row.reference, {}).params
+            elif reading and reading.counter:
+                ours[name] = COUNTERS[reading.counter](counted, self._load(row.config, options))
+            else:
+                ours[name] = (counted.macs if row.products else counted.macs_without_attention) / 1e9
+        return ours
 
 
 def read_fidelity(path: str | Path) -> tuple[list[FidelityRow], list[Row]]:
@@ -112,32 +169,46 @@ def read_fidelity(path: str | Path) -> tuple[list[FidelityRow], list[Row]]:
     return rows, absent
 
 
-def misfits(row: FidelityRow, counted: Complexity, reference: Complexity | None = None) -> list[str]:
-    """Say which printed figures of ``row`` our counts are too far from; none if it fits.
+def misfits(row: FidelityRow, ours: Mapping[str, float]) -> dict[str, str]:
+    """Say by quantity which printed figures of ``row`` ours are too far from; nothing if it fits.
 
     Args:
         row: The row.
-        counted: The count of its config.
-        reference: That of its reference, where it has a relative size.
-
-    Raises:
-        ValueError: It has a relative size, but ``reference`` is not given.
+        ours: Our figures by the names of :meth:`FidelityRow.figures`.
     """
-    found = []
-    if row.params is not None:
-        found += _far('M parameters', counted.params / 1e6, row.params, PARAMS_FAR)
-    if row.relative is not None:
-        if reference is None:
-            raise ValueError(f'{row.config} has a relative size, so a count of {row.reference} is needed beside it')
-        found += _far(f'of {row.reference}', counted.params / reference.params, row.relative, PARAMS_FAR)
-    if row.printed.macs is not None:
-        found += _far('GMACs', row.macs_of(counted) / 1e9, row.printed.macs, MACS_FAR)
+    units = {'params': 'M parameters', 'relative': f'of {row.reference}', 'macs': 'GMACs'}
+    found: dict[str, str] = {}
+    for name, printed in row.figures().items():
+        off = ours[name] / printed - 1
+        if abs(off) > (MACS_FAR if name == 'macs' else PARAMS_FAR):
+            found[quantity_of(name)] = f'{ours[name]:.3f} {units[name]}, {printed:g} are printed: {off:+.1%}'
     return found
 
 
-def _far(what: str, ours: float, printed: float, bound: float) -> list[str]:
-    off = ours / printed - 1
-    return [f'{ours:.3f} {what}, {printed:g} are printed: {off:+.1%}'] if abs(off) > bound else []
+def quantity_of(figure: str) -> str:
+    """Return which of ``QUANTITIES`` a figure is one of: relative sizes are of parameters."""
+    return 'macs' if figure == 'macs' else 'params'
+
+
+def complaints(row: FidelityRow, counts: Counts) -> list[str]:
+    """Say what is wrong with ``row``: quantities that do not fit without a reason, and reasons that are none."""
+    told = []
+    far = misfits(row, counts.figures(row))
+    for quantity in QUANTITIES:
+        reason = row.reasons.get(quantity)
+        if reason is None:
+            told += [f'{far[quantity]}, without a reason'] if quantity in far else []
+        elif reason.corrected:
+            told += [f'{far[quantity]}, although it is corrected'] if quantity in far else []
+        elif quantity not in far:
+            told.append(f'{quantity} fits, so that "{reason.why}" is no reason')
+        else:
+            near = [r.name for r in reason.readings if quantity not in misfits(row, counts.figures(row, r))]
+            if near and reason.open:
+                told.append(f'{quantity}: not open, {near[0]!r} comes near')
+            if not near and not reason.open:
+                told.append(f'{far[quantity]}, and no reading comes near: "{reason.why}" is not shown')
+    return told
 
 
 def _first_axis(counted: Complexity, cfg: Config) -> float:
@@ -158,16 +229,12 @@ COUNTERS: dict[str, Callable[[Complexity, Config], float]] = {'first-axis': _fir
 
 def _row(row: Mapping[str, Any], paper: Mapping[str, Any]) -> FidelityRow:
     where = f'{row.get("source", paper["source"])}, {row["method"]}'
-    own = {'config', 'options', 'ours', 'code', 'relative', 'reason', 'readings'}
+    own = {'config', 'options', 'ours', 'code', 'relative', 'params', 'reasons'}
     _known(row, {*own, 'source', 'method', 'backbone', 'variant'}, where)
-    reason, readings = row.get('reason', ''), tuple(Reading(**reading) for reading in row.get('readings', []))
-    if reason and reason not in REASONS:
-        raise ValueError(f'{where}: the reason {reason!r} is not one of {REASONS}.{did_you_mean(reason, REASONS)}')
-    for reading in readings:
-        if reading.counter and reading.counter not in COUNTERS:
-            raise ValueError(f'{where}: unknown counter {reading.counter!r}.{did_you_mean(reading.counter, COUNTERS)}')
+    _known(row.get('reasons', {}), QUANTITIES, f'{where}: reasons')
+    printed = _printed({key: value for key, value in row.items() if key not in own}, paper)
     return FidelityRow(
-        printed=_printed({key: value for key, value in row.items() if key not in own}, paper),
+        printed=printed,
         config=row['config'],
         options=row.get('options', {}),
         products=paper['products'],
@@ -175,9 +242,24 @@ def _row(row: Mapping[str, Any], paper: Mapping[str, Any]) -> FidelityRow:
         ours=row.get('ours', ''),
         relative=row.get('relative'),
         reference=paper.get('reference', ''),
-        reason=reason,
-        readings=readings,
+        params=row.get('params', None if printed.params_counted else printed.params),
+        reasons={name: _reason(reason, f'{where}: {name}') for name, reason in row.get('reasons', {}).items()},
     )
+
+
+def _reason(content: Mapping[str, Any], where: str) -> Reason:
+    _known(content, {'why', 'readings', 'open', 'corrected'}, where)
+    why = content.get('why', '')
+    if why not in REASONS:
+        raise ValueError(f'{where}: the reason {why!r} is not one of {REASONS}.{did_you_mean(why, REASONS)}')
+    for reading in content.get('readings', []):
+        _known(reading, {'name', 'options', 'counter'}, where)
+        counter = reading.get('counter', '')
+        if counter and counter not in COUNTERS:
+            raise ValueError(f'{where}: unknown counter {counter!r}.{did_you_mean(counter, COUNTERS)}')
+    if bool(content.get('readings')) == bool(content.get('corrected')):
+        raise ValueError(f'{where}: {why!r} is shown by readings or by what was corrected, one of the two')
+    return Reason(**{**content, 'readings': tuple(Reading(**reading) for reading in content.get('readings', []))})
 
 
 def _printed(row: Mapping[str, Any], paper: Mapping[str, Any]) -> Row:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from mtlbox.apis.measuring import extra_peak_mb, median_seconds, resident_mb
+from mtlbox.apis.measuring import extra_peak_mb, median_ratio, median_seconds, resident_mb
 from mtlbox.tasks import build_tasks
 
 ROOT = Path(__file__).parents[2]
@@ -71,10 +71,10 @@ def test_a_saved_run_is_compared_with(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved = str(tmp_path / 'before.json')
-    first = results(neck_s=0.5, reference_s=1.0)
+    first = results(neck_s=0.5, reference_s=1.0, neck_ratio=0.52)
     assert run(tool, monkeypatch, first, '--save', saved) == 0
-    assert '| `demt/demt_hrnet18_rooms` | 0.200 | 1.000 | 80 | 0.500 | 1.000 | 0.50 |' in capsys.readouterr().out
-    second = results(neck_s=0.25, reference_s=1.0)
+    assert '| `demt/demt_hrnet18_rooms` | 0.200 | 1.000 | 80 | 0.500 | 1.000 | 0.52 |' in capsys.readouterr().out
+    second = results(neck_s=0.25, reference_s=1.0, neck_ratio=0.25)
     second[1]['step_s'] = 2.0
     assert run(tool, monkeypatch, second, '--compare', saved) == 0
     out = capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_a_saved_run_is_compared_with(
 def test_a_neck_that_is_slower_than_its_transcription_is_a_failure(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], neck: float, code: int
 ) -> None:
-    assert run(tool, monkeypatch, results(neck_s=neck, reference_s=1.0)) == code
+    assert run(tool, monkeypatch, results(neck_s=1.0, reference_s=1.0, neck_ratio=neck)) == code
     assert (f'slower than its transcription: {TWO[0]}' in capsys.readouterr().err) is bool(code)
 
 
@@ -111,7 +111,7 @@ def test_a_config_is_measured_in_a_process_of_its_own(tool: ModuleType, tmp_path
     assert result['config'] == 'tif/tif_hrnet18_rooms'
     assert result['step_s'] > result['forward_s'] > 0
     assert result['peak_mb'] > 20  # gradients and optimiser state of 4 M parameters alone are 48 MB
-    assert result['neck_s'] > 0 and result['reference_s'] > 0
+    assert result['neck_s'] > 0 and result['reference_s'] > 0 and result['neck_ratio'] > 0
 
 
 def test_measuring() -> None:
@@ -119,6 +119,7 @@ def test_measuring() -> None:
     passes = {name: lambda name=name: calls.append(name) for name in 'ab'}
     seconds = median_seconds(passes, repeats=3, at_least=0, device=CPU)
     assert calls == ['a', 'b'] * 4 and set(seconds) == {'a', 'b'}
+    assert median_ratio([1.0, 20.0, 3.0], [2.0, 40.0, 2.0]) == 0.5  # the second round under load
     held: list[torch.Tensor] = []
     assert extra_peak_mb(lambda: held.append(torch.ones(64 * 2**18)), device=CPU) == pytest.approx(64, abs=16)
     assert resident_mb('VmRSS') > 64

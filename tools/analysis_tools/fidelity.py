@@ -16,7 +16,7 @@ import yaml
 from mtlbox.apis.complexity import Complexity, count_config
 from mtlbox.apis.tables import markdown_table, write_page
 from mtlbox.config import load_config
-from mtlbox.leaderboard.fidelity import COUNTERS, FidelityRow, Reading, read_fidelity
+from mtlbox.leaderboard.fidelity import Counts, FidelityRow, Reason, quantity_of, read_fidelity
 from mtlbox.leaderboard.rows import UNSTATED, Row
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,13 @@ PAGE = ROOT / 'docs' / 'fidelity.md'
 ROWS = ROOT / 'tests' / 'fidelity' / 'rows.yml'
 DIFFERENCES = ROOT / 'tests' / 'fidelity' / 'differences.yml'
 HEAD = ('row of the paper', 'printed', 'released code', 'ours', 'config', 'what it is', 'reason')
+FORMATS = {
+    'params': ('{} M', '{:.3f} M'),
+    'relative': ('{:.3f} of STL', '{:.3f} of STL'),
+    'macs': ('{:.2f} G', '{:.2f} G'),
+}
+"""How a printed figure is written, and ours."""
+NAMES = {'params': 'parameters', 'macs': 'MACs'}
 HEAD_DIFFERENCES = ('method', 'what', 'paper', 'released code', 'ours', 'the other one')
 
 
@@ -42,38 +49,36 @@ def _count(config: str, options: tuple[tuple[str, Any], ...]) -> Complexity:
     return count_config(config_path(config), dict(options))
 
 
+COUNTS = Counts(count=count, load=lambda config, options: load_config(config_path(config), options))
+
+
 def cells(row: FidelityRow) -> list[str]:
     """Return what the table says of a row; its config is counted, and its readings."""
-    ours = count(row.config, row.options)
-    printed, counted = [], []
-    if row.params is not None:
-        printed.append(f'{row.params} M')
-        counted.append(f'{ours.params / 1e6:.3f} M')
-    if row.relative is not None:
-        printed.append(f'{row.relative:.3f} of STL')
-        counted.append(f'{ours.params / count(row.reference, {}).params:.3f} of STL')
-    if row.printed.macs is not None:
-        printed.append(f'{row.printed.macs:.2f} G')
-        counted.append(f'{row.macs_of(ours) / 1e9:.2f} G')
-    reason = [row.reason, *(_told(row, reading) for reading in row.readings)]
+    printed, ours = row.figures(), COUNTS.figures(row)
     return [
         f'{_name(row.printed)}: {row.printed.source}',
-        ', '.join(printed),
+        ', '.join(FORMATS[name][0].format(value) for name, value in printed.items()),
         row.code,
-        ', '.join(counted),
+        ', '.join(_compared(name, value, printed[name]) for name, value in ours.items()),
         f'`{row.config}`{_options(row.options)}',
         row.ours,
-        '; '.join(part for part in reason if part),
+        '; '.join(_told(row, quantity, reason) for quantity, reason in row.reasons.items()),
     ]
 
 
-def _told(row: FidelityRow, reading: Reading) -> str:
-    options = {**row.options, **reading.options}
-    counted = count(row.config, options)
-    if reading.counter:
-        cfg = load_config(config_path(row.config), options)
-        return f'{reading.name}: {COUNTERS[reading.counter](counted, cfg):.2f} G'
-    return f'{reading.name}: {counted.params / 1e6:.3f} M, {row.macs_of(counted) / 1e9:.2f} G'
+def _compared(name: str, ours: float, printed: float) -> str:
+    off = f'{ours / printed - 1:+.1%}'.replace('-0.0%', '+0.0%')
+    return f'{FORMATS[name][1].format(ours)} ({off})'
+
+
+def _told(row: FidelityRow, quantity: str, reason: Reason) -> str:
+    """Return what the table says of a reason: of each reading, the figures of its quantity."""
+    told = [f'{NAMES[quantity]}: {reason.why}', *([reason.corrected] if reason.corrected else [])]
+    for reading in reason.readings:
+        ours = {name: value for name, value in COUNTS.figures(row, reading).items() if quantity_of(name) == quantity}
+        figures = ', '.join(_compared(name, value, row.figures()[name]) for name, value in ours.items())
+        told.append(f'{reading.name} {figures}')
+    return ', '.join([*told, *(['open'] if reason.open else [])])
 
 
 def _name(row: Row) -> str:

@@ -4,6 +4,7 @@ from mtlbox.models.necks.base import TaskNeck
 from mtlbox.models.necks.ctal import CTAL
 from mtlbox.models.necks.ctal_multi_scale import CTALMultiScale
 from mtlbox.models.necks.demt import DeMT
+from mtlbox.models.necks.global_attention import GlobalAttention
 from mtlbox.models.necks.initial import InitialPredictionNeck
 from mtlbox.models.necks.initial_concat import InitialConcat
 from mtlbox.models.necks.mtformer import MTFormer
@@ -19,6 +20,7 @@ __all__ = [
     'TIF',
     'CTALMultiScale',
     'DeMT',
+    'GlobalAttention',
     'InitialConcat',
     'InitialPredictionNeck',
     'MTFormer',

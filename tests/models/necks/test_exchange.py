@@ -35,9 +35,16 @@ NECK_CONFIGS: list[dict[str, Any]] = [
     {'type': 'DeMT', 'channels': 8},
     {'type': 'DeMT', 'channels': 8, 'attention': 'global', 'kv_stride': 2, 'depth': 2, 'gated_channels': 12},
     {'type': 'TIF', 'channels': 8, 'out_channels': 12, 'distill': 'cross'},
+    {'type': 'GlobalAttention', 'channels': 8, 'num_heads': 2},
 ]
-WITHOUT_EXCHANGE: list[dict[str, Any]] = [{'type': 'TIF', 'channels': 8, 'out_channels': 12}]
-OF_ONE_TASK = ('initial_blocks', 'multi_scale.scales', 'mixers', '.project.')
+WITHOUT_EXCHANGE: list[dict[str, Any]] = [
+    {'type': 'TIF', 'channels': 8, 'out_channels': 12},
+    {'type': 'GlobalAttention', 'channels': 8, 'num_heads': 2, 'interaction': False},
+    {'type': 'DeMT', 'channels': 8, 'attention': 'none'},
+    {'type': 'DeMT', 'channels': 8, 'query': False},
+    {'type': 'MTFormer', 'channels': 8, 'cross_attention': False},
+]
+OF_ONE_TASK = ('initial_blocks', 'multi_scale.scales', 'mixers', '.project.', 'own.depth')
 """What comes before the exchange."""
 
 
@@ -69,11 +76,10 @@ def test_swapping_tasks_permutes_outputs(
         torch.testing.assert_close(a.logits, predictions[swap[a.task], a.name])
 
 
-@pytest.mark.parametrize('config', NECK_CONFIGS, ids=str)
-def test_a_task_hears_the_others(
+def changed_by_depth(
     config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
-) -> None:
-    """Other weights of one task before the exchange change every task's features."""
+) -> set[str]:
+    """Tasks whose features change with other weights of depth before the exchange."""
     torch.manual_seed(3)
     neck = NECKS.build({**config, 'tasks': tasks, 'in_channels': in_channels}).eval()
     with torch.no_grad():
@@ -82,8 +88,21 @@ def test_a_task_hears_the_others(
             if '.depth.' in name and any(part in name for part in OF_ONE_TASK):
                 value.add_(torch.randn_like(value))
         after = neck(pyramid).features
-    for key in tasks:
-        assert not torch.allclose(before[key], after[key], rtol=1e-5, atol=1e-6), key
+    return {key for key in tasks if not torch.allclose(before[key], after[key], rtol=1e-5, atol=1e-6)}
+
+
+@pytest.mark.parametrize('config', NECK_CONFIGS, ids=str)
+def test_a_task_hears_the_others(
+    config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    assert changed_by_depth(config, tasks, pyramid, in_channels) == set(tasks)
+
+
+@pytest.mark.parametrize('config', WITHOUT_EXCHANGE, ids=str)
+def test_without_interaction_no_task_hears_another(
+    config: dict[str, Any], tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    assert changed_by_depth(config, tasks, pyramid, in_channels) == {'depth'}
 
 
 @pytest.mark.parametrize('config', NECK_CONFIGS + WITHOUT_EXCHANGE, ids=str)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
+from mmengine.config import DictAction
 
 from mtlbox.apis.complexity import Complexity, count_config
 from mtlbox.config import load_config
@@ -109,6 +111,8 @@ CHANGES = {
     'scale_quirk': (0, 0),
     'legacy_patch_embed': (-1, 0),
     'contrast=none': (-1, 0),
+    'contrast=info_nce_batch': (0, 0),
+    'contrast_options': (0, 0),
     'saff': (-1, -1),
     'sfd': (-1, -1),
     'lthd': (-1, -1),
@@ -134,14 +138,17 @@ def ablations() -> list:
 @pytest.mark.parametrize(('config', 'options'), ablations())
 def test_an_ablation_changes_what_it_should(config: str, options: str) -> None:
     model = load_config(ROOT / 'configs' / config).model
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    given = parser.parse_args(['--cfg-options', *options.split()]).cfg_options
     dense = {'neck.impl': 'dense'} if 'impl' in model.neck else {}
     values, changes = {}, []
-    for option in options.split():
-        key, _, text = option.removeprefix('model.').partition('=')
+    for option, value in given.items():
+        key = option.removeprefix('model.')
         part, _, name = key.partition('.')
-        values[key] = yaml.safe_load(text)
-        if values[key] != model[part][name]:
-            changes.append(CHANGES.get(f'{name}={text}') or CHANGES[name])
+        values[key] = value
+        if value != model[part][name]:
+            changes.append(CHANGES.get(f'{name}={value}') or CHANGES[name])
     expected = tuple(sign(sum(change)) for change in zip(*changes)) or (0, 0)
     base, changed = count(config, **dense), count(config, **dense, **values)
     assert (sign(changed.params - base.params), sign(changed.macs - base.macs)) == expected

@@ -21,6 +21,7 @@ CONFIGS: list[dict[str, Any]] = [
     {'type': 'CTALMultiScale', **SIZE, 'channels': 8},
     {'type': 'MTINet'},
     {'type': 'DeMT', 'channels': 8},
+    {'type': 'GlobalAttention', 'channels': 8},
     {'type': 'TIF', 'channels': 8, 'out_channels': 12},
     {'type': 'TIF', 'channels': 8, 'out_channels': 12, 'distill': 'cross'},
     {'type': 'MTFormer', 'channels': 12, 'num_heads': 2},
