@@ -58,10 +58,11 @@ class JointDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``tasks``; ``dataset``; ``datasets``, the metainfo of each by name; ``origin``, that of each by name."""
+        """``tasks``; ``palettes``; ``dataset``; ``datasets``, the metainfo of each by name; ``origin``, likewise."""
         each = {name: one.metainfo for name, one in self.datasets.items()}
         return {
             'tasks': self.tasks,
+            'palettes': {key: palette for one in each.values() for key, palette in one['palettes'].items()},
             'dataset': type(self).__name__,
             'datasets': each,
             'origin': {name: one.get('origin') for name, one in each.items()},
