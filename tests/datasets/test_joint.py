@@ -246,6 +246,15 @@ class TestResume:
                 assert told(made) == expected[at : (epoch + 1) * length]
                 assert len(list(made)) == length, 'it skips once'
 
+    @pytest.mark.parametrize('workers', [0, 1])
+    def test_a_loader_goes_on_where_it_would_have(self, workers):
+        made = sampler()
+        expected = [list(map(int, batch)) for batch in made]
+        loader = DataLoader(made.dataset, batch_sampler=made, num_workers=workers, collate_fn=pseudo_collate)
+        made.skip(3)
+        there = [[s.sample_idx for s in batch['data_samples']] for batch in loader]
+        assert there == expected[3:], 'a loader with workers asks for two iterators and uses one'
+
     def test_epoch_is_that_of_the_start(self):
         made = sampler()
         expected = told(made)
