@@ -7,13 +7,18 @@ import math
 import re
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
+from scipy.io import savemat
 
 from mtlbox.compat import ensure_torchvision
 from mtlbox.config import load_config
+from mtlbox.datasets.layouts import nyu_official
 from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.rooms import render_room
 from mtlbox.engine import build_runner
 from mtlbox.evaluation import JointEvaluator
 from mtlbox.leaderboard import backbone_of
@@ -22,15 +27,18 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
 SIZE = (64, 96)
 REPLICAS = {
-    'nyuv2-13': 'NYUv2',
-    'cityscapes': 'CityscapesMTAN',
-    'nyud-c': 'NYUD',
-    'pascal': 'PASCALContext',
-    'cityscapes-raw': 'Cityscapes',
-    'vkitti2-joint': 'VKITTI2',
-    'synthia': 'Synthia',
-    'taskonomy-omnidata': 'Taskonomy',
+    'nyuv2-13': 'nyuv2-13',
+    'cityscapes-mtan': 'cityscapes',
+    'nyud': 'nyud-c',
+    'pascal': 'pascal',
+    'cityscapes-raw': 'cityscapes-raw',
+    'vkitti2': 'vkitti2-joint',
+    'synthia': 'synthia',
+    'taskonomy': 'taskonomy-omnidata',
 }
+"""The layout of the replica that stands for a folder of data/."""
+FEW, SEED = 3, 10
+"""Images to train on where each has few of its labels, and a seed by which each task has one."""
 LARGE = ('hrnet48', 'swin', 'vit', 'resnet50')
 """Parts of the names of configs whose training step is left to the slow tests."""
 SWIN = {
@@ -89,9 +97,37 @@ def by_size(*, twins: bool) -> list:
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of replicas, one per data set that is read from disk."""
     root = tmp_path_factory.mktemp('replicas')
-    for layout, name in REPLICAS.items():
-        write_replica(layout, root / name, counts={'train': 2, 'val': 3}, size=SIZE, workers=1)
+    for name, layout in REPLICAS.items():
+        count = FEW if name == 'nyuv2-13' else 2
+        write_replica(layout, root / name, counts={'train': count, 'val': 3}, size=SIZE, workers=1)
+    write_official(root / 'official')
+    nyu_official.convert(
+        root / 'official/nyu.mat',
+        root / 'nyud-official',
+        dataset='nyud-c',
+        splits=root / 'official/splits.mat',
+        classes=root / 'official/classMapping40.mat',
+        size=SIZE,
+        quiet=True,
+    )
     return root
+
+
+def write_official(folder: Path) -> None:
+    """Write two rooms to train on and three to validate on as the official files of NYU Depth v2."""
+    folder.mkdir()
+    rooms = [render_room(split, i, (480, 640)) for split, count in (('train', 2), ('val', 3)) for i in range(count)]
+    fields = {  # MATLAB's axes, reversed
+        'images': np.stack([room['image'].transpose(2, 1, 0) for room in rooms]),
+        'depths': np.stack([room['depth'].T for room in rooms]),
+        'labels': np.stack([(room['semseg'].T + 1).astype(np.uint16) for room in rooms]),
+        'instances': np.ones((len(rooms), 640, 480), np.uint8),
+    }
+    with h5py.File(folder / 'nyu.mat', 'w') as file:
+        for name, array in fields.items():
+            file[name] = array
+    savemat(folder / 'classMapping40.mat', {'mapClass': np.minimum(np.arange(1, 895), 40)[None].astype(np.uint8)})
+    savemat(folder / 'splits.mat', {'trainNdxs': [[1], [2]], 'testNdxs': [[3], [4], [5]]})
 
 
 def innermost_backbone(cfg: Config) -> ConfigDict:
@@ -132,16 +168,22 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
                 rule.count = 1
             if dataset.get('drop_unlabelled'):
                 loader.batch_size = 1
+            if 'labels_per_image' in dataset:
+                loader.batch_size = length = FEW
+                dataset.labels_per_image.seed = SEED
             if 'data_root' in dataset:
-                dataset.data_root = str(replicas / dataset.type)
+                dataset.update(data_root=str(replicas / Path(dataset.data_root).relative_to('data')), indices=length)
             else:
                 dataset.update(length=length, size=SIZE)
     for evaluator in parts(cfg.val_evaluator, 'evaluators'):
         for metric in evaluator.metrics:
             if 'workers' in metric:
                 metric.workers = 0
-    if 'batch_sampler' in cfg.train_dataloader:  # a batch of each data set
-        cfg.train_dataloader.batch_sampler.ratios = dict.fromkeys(cfg.train_dataloader.dataset.datasets, 1)
+    sampler = cfg.train_dataloader.get('batch_sampler', {})
+    if 'batches' in sampler:  # an image of each data set
+        sampler.batches = {'both': dict.fromkeys(cfg.train_dataloader.dataset.datasets, 1)}
+    elif sampler:  # a batch of each data set
+        sampler.ratios = dict.fromkeys(cfg.train_dataloader.dataset.datasets, 1)
     length = 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
     cfg.train_cfg.update({length: 1, 'val_interval': 1})
     cfg.work_dir = str(work_dir)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from mtlbox.apis import CfgOptions, MTLInferencer, exit_on_user_error
 from mtlbox.datasets import npy
 from mtlbox.datasets.image_file import IMAGE_SUFFIXES, read_image, write_png
-from mtlbox.visualization.draw import draw_tasks
+from mtlbox.visualization import draw_map, draw_tasks
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.webm')
 
@@ -98,8 +98,9 @@ def check_input(path: Path, out: Path) -> int | None:
 class Writer:
     """Writes the results of one image after another into a folder; each file is whole or not there."""
 
-    def __init__(self, out: Path, tasks: dict, arrays: str, overwrite: bool) -> None:
+    def __init__(self, out: Path, tasks: dict, arrays: str, overwrite: bool, palettes: dict | None = None) -> None:
         self.out, self.tasks, self.arrays, self.overwrite = out, tasks, arrays, overwrite
+        self.palettes = palettes
         out.mkdir(parents=True, exist_ok=True)
 
     def names(self, name: str) -> list[str]:
@@ -126,10 +127,10 @@ class Writer:
 
     def __call__(self, name: str, image: np.ndarray, maps: dict[str, np.ndarray]) -> np.ndarray:
         """Write ``maps`` of ``image`` and return the picture of all tasks."""
-        overview = draw_tasks(image, {'prediction': maps}, self.tasks)
+        overview = draw_tasks(image, {'prediction': maps}, self.tasks, palettes=self.palettes)
         self._png(f'{name}.png', overview)
         for key, task in self.tasks.items():
-            self._png(f'{name}_{key}.png', task.draw(maps[key]))
+            self._png(f'{name}_{key}.png', draw_map(task, maps[key], self.palettes))
             if self.arrays == 'npy':
                 npy.save(self._path(f'{name}_{key}.npy'), maps[key])
             elif self.arrays == 'png16':
@@ -168,7 +169,7 @@ def main(argv: list[str] | None = None) -> None:
         inferencer = MTLInferencer(
             args.config, args.checkpoint, device=args.device, size=size, ema=args.ema, cfg_options=args.cfg_options
         )
-        write = Writer(Path(args.out), inferencer.tasks, args.arrays, args.overwrite)
+        write = Writer(Path(args.out), inferencer.tasks, args.arrays, args.overwrite, inferencer.palettes)
         is_video = source.is_file() and source.suffix.lower() in VIDEO_SUFFIXES
         if not is_video:
             write.check(images_in(source) if source.is_dir() else [source])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def build_datasets(cfg: Any, split: str) -> dict[str, MultiTaskDataset]:
 def draw_sample(dataset: MultiTaskDataset, index: int) -> Array:
     """Draw sample ``index`` before and after the pipeline, RGB uint8."""
     before = dataset.load_sample(index)
-    pictures = [draw_tasks(before['img'], {'before': before['gt']}, dataset.tasks, title='image: before')]
+    draw = partial(draw_tasks, tasks=dataset.tasks, palettes=dataset.metainfo['palettes'])
+    pictures = [draw(before['img'], {'before': before['gt']}, title='image: before')]
     packed = dataset[index]
     if 'inputs' in packed:
         truth = packed['data_samples'].gt
@@ -51,7 +53,7 @@ def draw_sample(dataset: MultiTaskDataset, index: int) -> Array:
             key: task.unpack(truth.get(key).data) for key, task in dataset.tasks.items() if truth.get(key).labelled
         }
         image = packed['inputs'].numpy().transpose(1, 2, 0)  # (3, H, W) -> (H, W, 3)
-        pictures.append(draw_tasks(image, {'after': after}, dataset.tasks, title='image: after'))
+        pictures.append(draw(image, {'after': after}, title='image: after'))
     return stack_pictures(pictures)
 
 

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 
 from mtlbox.compat import ensure_torchvision
 from mtlbox.config import load_config
+from mtlbox.config.tasks import palettes_of
 from mtlbox.datasets.image_file import read_image
 from mtlbox.engine.checkpoint import load_weights, weights_of
 from mtlbox.engine.pretrained import load_from_anywhere
@@ -34,6 +35,8 @@ class MTLInferencer:
             ``'native'`` leaves them as they are, for networks that take any size.
         ema: Use the averaged weights.
         cfg_options: Options for the config, as in ``load_config``.
+
+    ``palettes`` has the colours of the classes by task, as :func:`~mtlbox.visualization.draw_tasks` takes them.
 
     Example::
 
@@ -64,6 +67,7 @@ class MTLInferencer:
         self.model.to(device or get_device())
         self.model.eval()
         self.tasks: dict[str, Task] = self.model.tasks
+        self.palettes = palettes_of(cfg, self.tasks)
         self._pipeline = _pipeline(cfg, size)
 
     def __call__(self, image: str | Path | Array) -> dict[str, Array]:

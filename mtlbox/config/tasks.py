@@ -10,6 +10,7 @@ from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.evaluation.metrics.base import TaskMetric
 from mtlbox.registry import DATASETS, METRICS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
+from mtlbox.tasks.palette import Palette
 
 _SPLITS = ('train', 'val', 'test')
 
@@ -38,6 +39,24 @@ def check_tasks(cfg: Mapping[str, Any], name: str) -> None:
             _check_each(name, split, evaluator['evaluators'], (loader or {}).get('dataset') or {}, tasks)
         elif evaluator is not None:
             _check_metrics(f'{name}: {split}_evaluator', evaluator, tasks, labelled)
+
+
+def palettes_of(cfg: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, Palette]:
+    """Return ``{task key: RGB of its classes}`` as the data sets of a config name them, the tested ones first.
+
+    No data is read.
+
+    Args:
+        cfg: The config.
+        tasks: The tasks of its model.
+    """
+    palettes: dict[str, Palette] = {}
+    for split in reversed(_SPLITS):
+        loader = cfg.get(f'{split}_dataloader')
+        for _, cls, dataset in _datasets('', (loader or {}).get('dataset')):
+            if cls is not None:
+                palettes = {**cls.palettes(tasks, dataset.get('labels')), **palettes}
+    return palettes
 
 
 def _check_each(

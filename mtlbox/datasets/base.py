@@ -18,11 +18,13 @@ from torch.utils.data import get_worker_info
 
 from mtlbox.datasets.listing import Listing
 from mtlbox.datasets.messages import REPLICA_MARKER
+from mtlbox.datasets.metainfo import check_label, check_metainfo
 from mtlbox.datasets.partial import PartialLabels
 from mtlbox.datasets.samplers import SampleIndex
-from mtlbox.registry import TASKS, TRANSFORMS, did_you_mean
+from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import Palette
 
 
 @contextmanager
@@ -97,7 +99,8 @@ class MultiTaskDataset(BaseDataset):
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
-    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any; ``units``:
+    """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any, and
+    ``palette``: ``{label: RGB of each}``, e.g. by :func:`~mtlbox.tasks.palette.distinct_colours`; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
     is not published; ``scored``: the split whose scores are published, 'val' unless given."""
@@ -144,6 +147,7 @@ class MultiTaskDataset(BaseDataset):
         )
         self._metainfo['tasks'] = self.tasks
         self._metainfo['dataset'] = type(self).__name__
+        self._metainfo['palettes'] = self.palettes(self.tasks, self.label_names)
 
     @abstractmethod
     def load_data_list(self) -> Sequence[dict]:
@@ -337,6 +341,17 @@ class MultiTaskDataset(BaseDataset):
         return [key for key, task in tasks.items() if type(task).derive is not Task.derive]
 
     @classmethod
+    def palettes(
+        cls, tasks: Mapping[str, Task], labels: Sequence[str] | Mapping[str, str] | None = None
+    ) -> dict[str, Palette]:
+        """Return ``{task key: RGB of its classes}`` of the tasks whose labels have classes, which needs no data.
+
+        Args and errors are those of :meth:`match_labels`.
+        """
+        known = cls.METAINFO.get('palette', {})
+        return {key: known[name] for key, name in cls.match_labels(tasks, labels).items() if name in known}
+
+    @classmethod
     def match_labels(
         cls, tasks: Mapping[str, Task], labels: Sequence[str] | Mapping[str, str] | None = None
     ) -> dict[str, str]:
@@ -348,10 +363,11 @@ class MultiTaskDataset(BaseDataset):
 
         Raises:
             ValueError: A task or label is unknown or named twice, a task has another number of classes or another unit
-                than its label, the classes of a label are not named, or ``labels`` is not given and no task has a
-                label.
+                than its label, ``METAINFO`` lacks or mistakes something, or ``labels`` is not given and no task
+                has a label.
             TypeError: ``labels`` is a string.
         """
+        check_metainfo(cls.__name__, cls.METAINFO)
         offered = tuple(cls.METAINFO['labels'])
         if labels is None:
             matched = {key: key for key in tasks if key in offered}
@@ -370,25 +386,7 @@ class MultiTaskDataset(BaseDataset):
             if key not in tasks:
                 near = did_you_mean(str(key), tasks)
                 raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
-            classes = cls.METAINFO.get('classes', {}).get(name)
-            if not classes and not tasks[key].dtype.is_floating_point:
-                raise ValueError(
-                    f"METAINFO['classes'] of {cls.__name__} does not name the classes of the label {name!r}, "
-                    f'of which the task {key!r} has {tasks[key].channels}.'
-                )
-            if classes and tasks[key].channels != len(classes):
-                raise ValueError(
-                    f'The label {name!r} of {cls.__name__} has {len(classes)} classes, '
-                    f'but the task {key!r} has {tasks[key].channels}.'
-                )
-            unit = cls.METAINFO.get('units', {}).get(name)
-            if unit is not None and tasks[key].unit not in ('', unit):
-                fitting = [f'type={kind!r}' for kind, task in TASKS.module_dict.items() if task.unit == unit]
-                advice = f': use {" or ".join(fitting)}' if fitting else ''
-                raise ValueError(
-                    f'The label {name!r} of {cls.__name__} has the unit {unit!r}, which the task {key!r} '
-                    f'({type(tasks[key]).__name__}) takes for {tasks[key].unit!r}{advice}.'
-                )
+            check_label(cls.__name__, cls.METAINFO, name, tasks[key])
         if not matched and labels is None and not cls.derived(tasks):
             raise ValueError(
                 f'{cls.__name__} has labels for {", ".join(offered) or "nothing"}, '

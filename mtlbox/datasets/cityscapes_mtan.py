@@ -22,12 +22,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from mtlbox.datasets.cityscapes import PALETTE as CITYSCAPES_PALETTE
 from mtlbox.datasets.class_names import CITYSCAPES_7_CLASSES, CITYSCAPES_19_CLASSES
 from mtlbox.datasets.decode import plane, require_floats
 from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Disparity
 from mtlbox.tasks.base import Array
+
+CATEGORY_PALETTE = tuple(
+    CITYSCAPES_PALETTE[CITYSCAPES_19_CLASSES.index(name)]
+    for name in ('road', 'building', 'pole', 'vegetation', 'sky', 'person', 'car')
+)
+"""RGB of the categories: each has the colour of one of its classes."""
 
 
 def _decode_disparity(stored: Array, path: str) -> Array:
@@ -61,6 +68,7 @@ class CityscapesMTAN(MTANDataset):
     METAINFO: ClassVar[dict] = {
         'labels': tuple(MAPS),
         'classes': {'semseg': CITYSCAPES_19_CLASSES, 'semseg_7': CITYSCAPES_7_CLASSES},
+        'palette': {'semseg': CITYSCAPES_PALETTE, 'semseg_7': CATEGORY_PALETTE},
         'units': {'disparity': Disparity.unit},
         'sizes': {'train': 2975, 'val': 500},
     }

@@ -58,10 +58,11 @@ class JointDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``tasks``; ``dataset``; ``datasets``, the metainfo of each by name; ``origin``, that of each by name."""
+        """``tasks``; ``palettes``; ``dataset``; ``datasets``, the metainfo of each by name; ``origin``, likewise."""
         each = {name: one.metainfo for name, one in self.datasets.items()}
         return {
             'tasks': self.tasks,
+            'palettes': {key: palette for one in each.values() for key, palette in one['palettes'].items()},
             'dataset': type(self).__name__,
             'datasets': each,
             'origin': {name: one.get('origin') for name, one in each.items()},
@@ -230,9 +231,16 @@ class JointBatchSampler(Sampler[list[int]]):
         return cycles * len(self._cycle) + bisect_left(taken, needed - cycles * taken[-1])
 
     def __iter__(self) -> Iterator[list[int]]:
+        return self._of_epoch(self.sampler.epoch)
+
+    def _of_epoch(self, epoch: int) -> Iterator[list[int]]:
+        """Yield the batches of an epoch, less those to skip.
+
+        They are skipped by whoever takes a batch first: a loader with workers makes two iterators and drops one.
+        """
         skip, self._skip = self._skip, 0
-        start = self.sampler.epoch * len(self)
-        return self._between(start + skip, start + len(self))
+        start = epoch * len(self)
+        yield from self._between(start + skip, start + len(self))
 
     def _between(self, first: int, last: int) -> Iterator[list[int]]:
         """Yield the batches of the steps ``first`` to ``last``, counted from the start of training."""

@@ -41,6 +41,7 @@ from mtlbox.datasets.mat import read_mat
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import distinct_colours
 
 _FARTHEST = 50  # metres that no depth of a room exceeds
 
@@ -165,6 +166,7 @@ class NYUD(ListedDataset):
     METAINFO: ClassVar[dict] = {
         'labels': tuple(_KINDS),
         'classes': {'semseg': NYUD_40_CLASSES, 'semseg_taskonomy': TASKONOMY_17_CLASSES},
+        'palette': {'semseg': distinct_colours(40), 'semseg_taskonomy': distinct_colours(17)},
         'label_maps': {'semseg_taskonomy': 'nyud-to-taskonomy'},
         'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},

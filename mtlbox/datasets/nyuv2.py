@@ -25,6 +25,7 @@ from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import distinct_colours
 
 
 def _decode_13_classes(stored: Array, path: str) -> Array:
@@ -69,6 +70,7 @@ class NYUv2(MTANDataset):
     METAINFO: ClassVar[dict] = {
         'labels': tuple(MAPS),
         'classes': {'semseg': NYUV2_13_CLASSES, 'semseg_taskonomy': TASKONOMY_17_CLASSES},
+        'palette': {'semseg': distinct_colours(13), 'semseg_taskonomy': distinct_colours(17)},
         'label_maps': {'semseg_taskonomy': 'nyuv2-13-to-taskonomy'},
         'units': {'depth': Depth.unit},
         'sizes': {'train': 795, 'val': 654},

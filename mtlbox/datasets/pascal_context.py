@@ -32,6 +32,7 @@ from mtlbox.datasets.mat import read_mat
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.registry import DATASETS
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import Colour
 
 VOC_CLASSES = (
     'background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable',
@@ -41,6 +42,20 @@ VOC_CLASSES = (
 
 PARTS = ('background', 'head', 'torso', 'upper arm', 'lower arm', 'upper leg', 'lower leg')
 """Names of the human parts 0..6."""
+
+
+def voc_colours(count: int) -> tuple[Colour, ...]:
+    """Return the first ``count`` RGB colours of PASCAL VOC's colour map.
+
+    The bits of a class number, from the lowest on, are dealt to red, green and blue in turn; what is dealt first is the
+    highest bit of its colour.
+    """
+    return tuple((_dealt(number), _dealt(number >> 1), _dealt(number >> 2)) for number in range(count))
+
+
+def _dealt(bits: int) -> int:
+    return sum((bits >> 3 * place & 1) << 7 - place for place in range(8))
+
 
 PART_OF = {
     **dict.fromkeys(('hair', 'head', 'lear', 'rear', 'lebrow', 'rebrow', 'leye', 'reye', 'mouth', 'nose'), 1),
@@ -192,6 +207,7 @@ class PASCALContext(ListedDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'human_parts', 'saliency', 'normals', 'boundary'),
         'classes': {'semseg': VOC_CLASSES, 'human_parts': PARTS},
+        'palette': {'semseg': voc_colours(21), 'human_parts': voc_colours(7)},
         'sizes': {'train': 4998, 'val': 5105, 'test_new': 2498},
     }
     ORIGIN = (

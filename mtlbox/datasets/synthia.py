@@ -33,6 +33,7 @@ from mtlbox.datasets.normals_from_depth import Pinhole
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import distinct_colours
 
 CAMERA = Pinhole((532.740352, 532.740352), (640, 380), (760, 1280))
 """The camera of SYNTHIA's sequences."""
@@ -97,7 +98,7 @@ class Synthia(ScannedDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'semseg_cityscapes', 'depth', 'normals'),
         'classes': {'semseg': SYNTHIA_22_CLASSES, 'semseg_cityscapes': CITYSCAPES_19_CLASSES},
-        'palette': {'semseg_cityscapes': CITYSCAPES_PALETTE},
+        'palette': {'semseg': distinct_colours(22), 'semseg_cityscapes': CITYSCAPES_PALETTE},
         'label_maps': {'semseg_cityscapes': 'synthia-to-cityscapes'},
         'units': {'depth': Depth.unit},
         'sizes': {split: len(names) for split, names in SPLITS.items()},

@@ -46,6 +46,7 @@ from mtlbox.datasets.messages import some
 from mtlbox.registry import DATASETS, did_you_mean
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import distinct_colours
 
 SUBSETS = ('tiny', 'medium', 'full', 'fullplus')
 FULL_EDGE = 16384
@@ -122,6 +123,11 @@ class Taskonomy(ScannedDataset):
             'semseg': TASKONOMY_17_CLASSES,
             'semseg_nyud': NYUD_40_CLASSES,
             'semseg_nyuv2': NYUV2_13_CLASSES,
+        },
+        'palette': {
+            'semseg': distinct_colours(17),
+            'semseg_nyud': distinct_colours(40),
+            'semseg_nyuv2': distinct_colours(13),
         },
         'label_maps': {'semseg_nyud': 'taskonomy-to-nyud', 'semseg_nyuv2': 'taskonomy-to-nyuv2-13'},
         'units': {'depth': Depth.unit, 'depth_euclidean': Depth.unit},

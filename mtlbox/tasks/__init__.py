@@ -8,6 +8,7 @@ from mtlbox.tasks.disparity import Disparity
 from mtlbox.tasks.edge import Edge
 from mtlbox.tasks.human_parts import HumanParts
 from mtlbox.tasks.normals import Normals
+from mtlbox.tasks.palette import distinct_colours
 from mtlbox.tasks.ranges import RangeTask
 from mtlbox.tasks.saliency import Saliency
 from mtlbox.tasks.semseg import SemSeg
@@ -25,4 +26,5 @@ __all__ = [
     'SemSeg',
     'Task',
     'build_tasks',
+    'distinct_colours',
 ]

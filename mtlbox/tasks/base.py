@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mtlbox.registry import TASKS
+from mtlbox.tasks.palette import Palette
 
 Likelihood = Literal['categorical', 'gaussian']
 Array = NDArray[Any]
@@ -187,8 +188,17 @@ class Task:
             count += kept.shape[1]
         return total / max(count, 1)
 
-    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
-        """Draw a map ``(H, W)`` or ``(H, W, C)`` as RGB uint8 ``(H, W, 3)``; the range is taken from ``reference``."""
+    def draw(self, prediction: Array, reference: Array | None = None, palette: Palette | None = None) -> Array:
+        """Draw a map as RGB uint8.
+
+        Args:
+            prediction: ``(H, W)`` or ``(H, W, C)``.
+            reference: The map that the range is taken from, where it is not the prediction's own.
+            palette: RGB of the classes, of a task whose data set names any; given to no other.
+
+        Returns:
+            ``(H, W, 3)``.
+        """
         kept = prediction if reference is None else reference
         kept = kept[kept != self.ignore_value]
         low, high = (float(kept.min()), float(kept.max())) if kept.size else (0.0, 1.0)

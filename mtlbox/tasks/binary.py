@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mtlbox.tasks.base import Array, Task
+from mtlbox.tasks.palette import Palette
 
 
 class BinaryTask(Task):
@@ -44,7 +45,7 @@ class BinaryTask(Task):
             return torch.sigmoid(logits.float())
         return torch.softmax(logits.float(), dim=1)[:, 1:]
 
-    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
+    def draw(self, prediction: Array, reference: Array | None = None, palette: Palette | None = None) -> Array:
         """Draw 0 as black and 1 as white; ignored is grey."""
         grey = np.where(prediction == self.ignore_value, 0.5, np.clip(prediction, 0, 1))
         return np.repeat((grey * 255).astype(np.uint8)[..., None], 3, axis=2)

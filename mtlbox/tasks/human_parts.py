@@ -28,6 +28,14 @@ class HumanParts(SemSeg):
         """Cut a window; one without a person becomes all-ignore."""
         return self._ignore_without_person(super().crop(gt, top, left, height, width))
 
+    def on_zoom(self, gt: Array, zoom: float) -> Array:
+        """Ignore all of a map in which no pixel of a person is left."""
+        return self._ignore_without_person(gt)
+
+    def rotate(self, gt: Array, degrees: float) -> Array:
+        """Turn the map; one whose persons turn out of the picture becomes all-ignore."""
+        return self._ignore_without_person(super().rotate(gt, degrees))
+
     def _ignore_without_person(self, gt: Array) -> Array:
         has_person = bool(((gt > 0) & (gt != self.ignore_value)).any())
         return gt if has_person else np.full_like(gt, self.ignore_value)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from mtlbox.registry import TASKS
 from mtlbox.tasks.base import Array, Task
+from mtlbox.tasks.palette import Palette
 
 
 @TASKS.register_module()
@@ -73,7 +74,7 @@ class Normals(Task):
         """Bring the vectors to unit length, ``(B, 3, H, W)``."""
         return F.normalize(logits.float(), dim=1)
 
-    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
+    def draw(self, prediction: Array, reference: Array | None = None, palette: Palette | None = None) -> Array:
         """Draw x, y, z from -1..1 as red, green, blue from 0..255; unknown is black."""
         colours = np.round((np.clip(prediction, -1, 1) + 1) * 127.5).astype(np.uint8)
         colours[~prediction.any(-1)] = 0

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mtlbox.tasks.base import Array, Task
+from mtlbox.tasks.palette import Palette
 
 
 class RangeTask(Task):
@@ -33,7 +34,7 @@ class RangeTask(Task):
                 f'{where}: the map of {self.key!r} holds negative {self.plural} (down to {gt.min():g}{unit}).'
             )
 
-    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
+    def draw(self, prediction: Array, reference: Array | None = None, palette: Palette | None = None) -> Array:
         """Draw near as red and far as blue; unknown is black."""
         known = prediction if reference is None else reference
         known = known[known > 0]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mtlbox.registry import TASKS
 from mtlbox.tasks.base import Array, Task
+from mtlbox.tasks.palette import IGNORED, Palette, distinct_colours
 
 
 @TASKS.register_module()
@@ -60,9 +61,11 @@ class SemSeg(Task):
             counts += np.bincount(gt.ravel(), minlength=256)
         return np.array([counts[: self.num_classes].argmax()])
 
-    def draw(self, prediction: Array, reference: Array | None = None) -> Array:
-        """Draw each class in its colour; ignored pixels are white."""
-        return _PALETTE[np.clip(prediction, 0, 255).astype(np.uint8)]
+    def draw(self, prediction: Array, reference: Array | None = None, palette: Palette | None = None) -> Array:
+        """Draw each class in its colour of ``palette``, by default one of its own; ignored pixels are white."""
+        table = np.full((256, 3), IGNORED, dtype=np.uint8)
+        table[: self.num_classes] = distinct_colours(self.num_classes) if palette is None else palette
+        return table[np.clip(prediction, 0, 255).astype(np.uint8)]
 
     def to_uint16(self, prediction: Array) -> Array:
         """Class numbers are stored as they are."""
@@ -71,19 +74,3 @@ class SemSeg(Task):
     def from_integers(self, stored: Array) -> Array:
         """Class numbers are stored as they are."""
         return stored.astype(np.int64)
-
-
-def _palette() -> Array:
-    """256 colours, each as far as can be from those before it; 0 is dark grey, 255 (ignored) is white."""
-    levels = np.array([0, 36, 73, 109, 146, 182, 219, 255])
-    candidates = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3).astype(np.float64)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    colours[0], colours[255] = 60, 255
-    nearest = np.minimum(*(np.linalg.norm(candidates - colours[i], axis=1) for i in (0, 255)))
-    for index in range(1, 255):
-        colours[index] = candidates[nearest.argmax()]
-        nearest = np.minimum(nearest, np.linalg.norm(candidates - colours[index], axis=1))
-    return colours
-
-
-_PALETTE = _palette()

@@ -1,5 +1,5 @@
 """Pictures of images, predictions and labels."""
 
-from mtlbox.visualization.draw import draw_tasks, stack_pictures
+from mtlbox.visualization.draw import draw_map, draw_tasks, stack_pictures
 
-__all__ = ['draw_tasks', 'stack_pictures']
+__all__ = ['draw_map', 'draw_tasks', 'stack_pictures']

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.palette import Palette
 
 WIDEST, NARROWEST = 400, 160
 """Limits of a panel's width in pixels; an image between them is shown at its own size."""
@@ -26,6 +27,7 @@ def draw_tasks(
     *,
     reference: str | None = 'truth',
     title: str = 'input',
+    palettes: Mapping[str, Palette] | None = None,
 ) -> Array:
     """Draw an image and, in a column per task, the maps of that task, one row per name in ``rows``.
 
@@ -39,6 +41,8 @@ def draw_tasks(
         reference: Name of the row that fixes the range of colours of a column (e.g. which depth is red), where it has
             the map; else every map has its own.
         title: Caption of the image.
+        palettes: RGB of the classes by task, as a data set's ``metainfo['palettes']``; a task that is not there draws
+            in colours of its own.
 
     Returns:
         RGB uint8 picture.
@@ -59,13 +63,22 @@ def draw_tasks(
     for number, (name, maps) in enumerate(rows.items() or [('', {})]):
         first = _panel(pixels, title, size) if number == 0 else _blank(size)
         panels = [
-            _panel(task.draw(maps[key], ranges.get(key)), f'{key}: {name}', size)
+            _panel(draw_map(task, maps[key], palettes, ranges.get(key)), f'{key}: {name}', size)
             if key in maps
             else _unlabelled(f'{key}: {name}', size)
             for key, task in tasks.items()
         ]
         lines.append(_join([first, *panels], axis=1))
     return _join(lines, axis=0)
+
+
+def draw_map(
+    task: Task, shown: Array, palettes: Mapping[str, Palette] | None = None, reference: Array | None = None
+) -> Array:
+    """Draw a map as its task does, RGB uint8, in the colours that ``palettes`` has for it, if any."""
+    if palettes is None or task.key not in palettes:
+        return task.draw(shown, reference)
+    return task.draw(shown, reference, palettes[task.key])
 
 
 def stack_pictures(pictures: Sequence[Array]) -> Array:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from mtlbox.datasets import NYUD, DefaultSampler, MultiTaskDataset, NYUv2, RoomsDataset
 from mtlbox.datasets.samplers import SampleIndex
 from mtlbox.registry import UnknownComponentError
-from mtlbox.tasks import Depth, Disparity, SemSeg
+from mtlbox.tasks import Depth, Disparity, SemSeg, distinct_colours
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 3}, 'depth': {'type': 'Depth'}}
 PACK = [{'type': 'PackMultiTaskInputs'}]
@@ -20,7 +20,11 @@ PACK = [{'type': 'PackMultiTaskInputs'}]
 class Tiny(MultiTaskDataset):
     """Four constant images; the last one has no depth."""
 
-    METAINFO: ClassVar[dict] = {'labels': ('semseg', 'depth', 'normals'), 'classes': {'semseg': ('a', 'b', 'c')}}
+    METAINFO: ClassVar[dict] = {
+        'labels': ('semseg', 'depth', 'normals'),
+        'classes': {'semseg': ('a', 'b', 'c')},
+        'palette': {'semseg': distinct_colours(3)},
+    }
     images: ClassVar[int] = 4
 
     def load_data_list(self):

@@ -19,6 +19,7 @@ from mtlbox.datasets import (
 )
 from mtlbox.datasets.joint import interleave
 from mtlbox.datasets.samplers import SampleIndex
+from mtlbox.tasks import distinct_colours
 
 TASKS = {'semseg_a': {'type': 'SemSeg', 'num_classes': 3}, 'semseg_b': {'type': 'SemSeg', 'num_classes': 5}}
 PACK = [{'type': 'PackMultiTaskInputs'}]
@@ -27,7 +28,11 @@ PACK = [{'type': 'PackMultiTaskInputs'}]
 class Constant(MultiTaskDataset):
     """Images whose grey is their number."""
 
-    METAINFO: ClassVar[dict] = {'labels': ('semseg',), 'classes': {'semseg': ('wall', 'floor', 'bed')}}
+    METAINFO: ClassVar[dict] = {
+        'labels': ('semseg',),
+        'classes': {'semseg': ('wall', 'floor', 'bed')},
+        'palette': {'semseg': distinct_colours(3)},
+    }
 
     def __init__(self, *, length, size=(4, 6), **base):
         self.length, self.size = length, size
@@ -46,7 +51,11 @@ class Constant(MultiTaskDataset):
 class FiveClasses(Constant):
     """The same with other classes."""
 
-    METAINFO: ClassVar[dict] = {'labels': ('semseg',), 'classes': {'semseg': ('wall', 'floor', 'bed', 'chair', 'desk')}}
+    METAINFO: ClassVar[dict] = {
+        'labels': ('semseg',),
+        'classes': {'semseg': ('wall', 'floor', 'bed', 'chair', 'desk')},
+        'palette': {'semseg': distinct_colours(5)},
+    }
 
 
 def make(a=6, b=10, pipeline=PACK, without_b=False):
@@ -236,6 +245,15 @@ class TestResume:
                 made.skip(done)
                 assert told(made) == expected[at : (epoch + 1) * length]
                 assert len(list(made)) == length, 'it skips once'
+
+    @pytest.mark.parametrize('workers', [0, 1])
+    def test_a_loader_goes_on_where_it_would_have(self, workers):
+        made = sampler()
+        expected = [list(map(int, batch)) for batch in made]
+        loader = DataLoader(made.dataset, batch_sampler=made, num_workers=workers, collate_fn=pseudo_collate)
+        made.skip(3)
+        there = [[s.sample_idx for s in batch['data_samples']] for batch in loader]
+        assert there == expected[3:], 'a loader with workers asks for two iterators and uses one'
 
     def test_epoch_is_that_of_the_start(self):
         made = sampler()

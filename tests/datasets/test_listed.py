@@ -14,6 +14,7 @@ from mtlbox.datasets import ScannedDataset
 from mtlbox.datasets.image_file import read_map, read_stored
 from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.sources import FileLayout, MapFiles, Source, find_names, suffixes_in
+from mtlbox.tasks import distinct_colours
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 3}}
 
@@ -32,6 +33,7 @@ class Small(ScannedDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg',),
         'classes': {'semseg': ('a', 'b', 'c')},
+        'palette': {'semseg': distinct_colours(3)},
         'sizes': {'train': None, 'val': 2},
     }
 
@@ -95,7 +97,7 @@ def test_the_number_of_a_split_may_be_unknown(root: Path) -> None:
 def test_missing_metainfo_is_an_error(root: Path, lacking: str) -> None:
     said = {key: value for key, value in Small.METAINFO.items() if key != lacking}
     cls = type('Silent', (Small,), {'METAINFO': said})
-    messages = {'classes': r"METAINFO\['classes'\] of Silent does not name the classes of the label 'semseg'"}
+    messages = {'classes': r"of Silent has colours for 'semseg', whose classes METAINFO\['classes'\] does not name"}
     with pytest.raises(ValueError, match=messages.get(lacking, f"METAINFO of Silent says nothing of '{lacking}'")):
         cls(data_root=str(root), split='train', tasks=TASKS)
 

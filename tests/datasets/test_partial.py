@@ -11,6 +11,7 @@ import pytest
 from mtlbox.datasets import NYUD, ImageFolder, MultiTaskDataset, NYUv2
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.partial import choose_few, choose_labels, digest
+from mtlbox.tasks import distinct_colours
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 3}, 'depth': {'type': 'Depth'}, 'saliency': {'type': 'Saliency'}}
 NAMES = [f'room-{i}' for i in range(40)]
@@ -22,6 +23,7 @@ class Labelled(MultiTaskDataset):
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'depth', 'saliency'),
         'classes': {'semseg': ('wall', 'floor', 'bed')},
+        'palette': {'semseg': distinct_colours(3)},
     }
     read: ClassVar[list] = []
 

@@ -43,7 +43,7 @@ def test_a_replica_is_good(tmp_path: Path, layout: str) -> None:
     report = verify(layout, replica(layout, tmp_path), quiet=True)
     assert report.good and report.replica and report.layout == layout, str(report)
     samples = {name: split.samples for name, split in report.splits.items()}
-    assert samples.pop('all', 5) == 5 and samples == {'train': 3, 'val': 2}
+    assert samples.pop('all', 5) == 5 and samples.pop('test_new', 1) == 1 and samples == {'train': 3, 'val': 2}
     assert set(report.splits['val'].labels) == set(KNOWN[layout][1])
     for split in report.splits.values():
         assert split.sizes == {'48x64': split.samples}
@@ -161,8 +161,8 @@ VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(
         ('nyuv2-13', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 2000, np.float32)), 'centimetres or millimetres'),
         ('nyuv2-13', 'val/image/0.npy', npy(np.full((*SIZE, 3), 2, np.float32)), 'floats in 0..1'),
         ('cityscapes', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 40, np.float32)), 'rescaled disparities'),
-        ('pascal', 'semseg/VOC12/val_000000.png', png(np.full(SIZE, 21, np.uint8)), '21'),
-        ('pascal', 'sal_distill/val_000000.png', png(np.ones(SIZE, np.uint8)), '0 and 255 are expected'),
+        ('pascal', 'semseg/VOC12/val_000001.png', png(np.full(SIZE, 21, np.uint8)), '21'),
+        ('pascal', 'sal_distill/val_000001.png', png(np.ones(SIZE, np.uint8)), '0 and 255 are expected'),
     ],
 )
 def test_each_fault_is_found(tmp_path: Path, layout: str, file: str, content: bytes, said: str) -> None:

@@ -35,3 +35,12 @@ def test_has_seven_classes():
     assert TASK.channels == 7
     with pytest.raises(ValueError, match=r'holds \[7\], but only 0..6'):
         TASK.check(np.full((2, 2), 7, np.uint8), 'here')
+
+
+def test_a_person_that_turns_out_of_the_picture_or_shrinks_to_nothing_is_ignored():
+    gt = np.zeros((5, 41), np.uint8)
+    gt[2, 40] = 4
+    assert (TASK.rotate(gt, 90) == 255).all()
+    assert (TASK.resize(gt, (3, 4), 0.1) == 255).all()
+    assert (TASK.resize(gt, (3, 4)) == 0).all(), 'as a prediction at another size'
+    assert set(np.unique(TASK.rotate(gt, 0))) == {0, 4} == set(np.unique(TASK.resize(gt, (5, 82))))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mtlbox.datasets import NYUv2
+from mtlbox.datasets import NYUv2, RoomsDataset
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = """
@@ -163,5 +163,7 @@ def test_visualize_several_data_sets_with_few_labels(tmp_path: Path, capsys: pyt
         corners = [picture[24:64, left : left + 40] for left in range(164, 980, 164)]
         labelled.append(sum(not (corner == 128).all() for corner in corners))
     assert labelled == [1, 1, 3, 3], 'all other maps say unlabelled'
+    classes = picture[24:64, 164:324, ::-1].reshape(-1, 3)
+    assert {*map(tuple, classes.tolist())} <= {*RoomsDataset.METAINFO['palette']['semseg'], (255, 255, 255)}
     said = capsys.readouterr().out
     assert '2 pictures of scenes, RoomsDataset' in said and '2 pictures of people, RoomsDataset' in said

@@ -35,6 +35,15 @@ def test_panels_are_where_they_belong() -> None:
     assert len(np.unique(panel(drawn, 1, 0, (150, 200)))) == 1  # below the image there is nothing
 
 
+def test_classes_are_drawn_in_the_colours_of_the_data_set() -> None:
+    image, classes = np.zeros((100, 200, 3), dtype=np.uint8), np.full((100, 200), 4)
+    maps = {'one': {'semseg': classes, 'depth': np.ones((100, 200), dtype=np.float32)}}
+    drawn = draw_tasks(image, maps, TASKS, palettes={'semseg': [(number, 7, 9) for number in range(13)]})
+    assert np.unique(panel(drawn, 0, 1, (100, 200)).reshape(-1, 3), axis=0).tolist() == [[4, 7, 9]]
+    with_none = draw_tasks(image, maps, TASKS, palettes={})
+    np.testing.assert_array_equal(panel(with_none, 0, 1, (100, 200)), TASKS['semseg'].draw(classes))
+
+
 def test_reference_can_be_switched_off() -> None:
     image = np.zeros((100, 200, 3), dtype=np.uint8)
     near, far = np.full((100, 200), 1, dtype=np.float32), np.full((100, 200), 9, dtype=np.float32)

@@ -133,7 +133,7 @@ LAYOUTS = {
         ),
         size=pascal.SIZE,
         encode_room=pascal.encode_room,
-        lists=_lines(PASCALContext.LISTS, pascal.NAME),
+        lists=pascal.lists,
     ),
     'cityscapes-raw': Layout(
         title='Cityscapes as released, 19 classes, disparity and depth (and normals from it)',

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtlbox.datasets.layouts.encode import picture_of_binary, picture_of_unit
 from mtlbox.datasets.layouts.writing import Files
-from mtlbox.datasets.pascal_context import CLASSES_WITH_NORMALS, PART_OF, PERSON, VOC_CLASSES
+from mtlbox.datasets.pascal_context import CLASSES_WITH_NORMALS, PART_OF, PERSON, VOC_CLASSES, PASCALContext
 from mtlbox.datasets.rooms import CLASSES, IGNORE
 from mtlbox.tasks.base import Array
 
@@ -27,6 +27,17 @@ for _index, _name in enumerate(CLASSES):
 _PART_NAMES = {part: name for name, part in reversed(PART_OF.items())}
 _OBJECT = [(name, object) for name in ('class', 'class_ind', 'mask', 'parts')]
 _PART = [(name, object) for name in ('part_name', 'mask')]
+
+
+def lists(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return the lists of names by path; ``test_new`` names the first images of val, the same share as in truth."""
+    sizes = PASCALContext.METAINFO['sizes']
+    listed = {split: (split, count) for split, count in counts.items()}
+    listed['test_new'] = ('val', -(-counts['val'] * sizes['test_new'] // sizes['val']))
+    return {
+        PASCALContext.LISTS.format(split=name): ''.join(f'{NAME.format(split=split, index=i)}\n' for i in range(count))
+        for name, (split, count) in listed.items()
+    }
 
 
 def encode_annotation(parts: Array) -> dict:

@@ -164,7 +164,7 @@ class RandomCrop(BaseTransform):
         window = sample['gt'][self.cat_task][top : top + self.size[0], left : left + self.size[1]]
         counts = _count(window)
         counts[int(ignore)] = 0
-        return bool(np.count_nonzero(counts) > 1 and counts.max() < self.cat_max * counts.sum())
+        return bool(counts.max() < self.cat_max * counts.sum())
 
 
 def _count(classes: Array) -> Array:

@@ -201,6 +201,17 @@ class TestRandomCrop:
         plain = 4 / 13  # how often a window drawn blindly is mixed enough
         assert np.mean([share < 0.75 for share in shares]) > 2 * plain
 
+    def test_ignored_pixels_are_no_class(self):
+        """Of the windows only those about the column of class 6 have two classes, however much is ignored."""
+        found = []
+        for seed in range(20):
+            sample = make_sample(seed=seed)
+            sample['gt']['semseg'][:] = 5
+            sample['gt']['semseg'][::2] = 255
+            sample['gt']['semseg'][1::2, 3] = 6
+            found.append(6 in RandomCrop(size=(4, 3), cat_max=0.75, cat_task='semseg')(sample)['gt']['semseg'])
+        assert np.mean(found) > 0.7
+
     def test_all_ignored_windows_do_not_crash(self):
         sample = make_sample()
         sample['gt']['semseg'][:] = 255

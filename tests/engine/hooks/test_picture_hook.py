@@ -25,7 +25,8 @@ def draw(hook: PictureHook, folder: Path, ids: Sequence[str]) -> list[str]:
         for field in ('gt', 'pred'):
             sample.set_maps(field, {'depth': torch.ones(1, 8, 12)})
         samples.append(sample)
-    runner = SimpleNamespace(model=SimpleNamespace(tasks=TASKS), work_dir=str(folder))
+    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo={'palettes': {}}))
+    runner = SimpleNamespace(model=SimpleNamespace(tasks=TASKS), work_dir=str(folder), test_dataloader=loader)
     hook.before_test_epoch(runner)
     hook.after_test_iter(runner, 0, {'inputs': torch.zeros(len(ids), 3, 8, 12)}, samples)
     return sorted(path.name for path in (folder / 'pictures' / 'test').glob('*'))

@@ -1,0 +1,82 @@
+"""What a data set says of its labels: that it says enough, and that a model's tasks fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mtlbox.registry import TASKS, did_you_mean
+from mtlbox.tasks import Task
+from mtlbox.tasks.palette import check_palette
+
+_TABLES = ('classes', 'palette', 'units', 'label_maps')
+"""The parts of the metainfo that are dicts by label."""
+
+
+def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
+    """Check that a data set names its labels, and the classes of a label by name and colour or not at all.
+
+    Args:
+        owner: Class of the data set, for messages.
+        metainfo: Its ``METAINFO``.
+
+    Raises:
+        ValueError: Something is missing, names no label, or is no palette.
+    """
+    labels = metainfo.get('labels')
+    if labels is None or isinstance(labels, str):
+        near = did_you_mean('labels', [str(key) for key in metainfo])
+        raise ValueError(f"METAINFO['labels'] of {owner} must be a tuple of names, but is {labels!r}.{near}")
+    for table in _TABLES:
+        for name in metainfo.get(table) or ():
+            if name not in labels:
+                near = did_you_mean(str(name), [str(label) for label in labels])
+                raise ValueError(f"METAINFO['{table}'] of {owner} names {name!r}, which is none of its labels.{near}")
+    classes, palettes = metainfo.get('classes') or {}, metainfo.get('palette') or {}
+    for name in palettes:
+        if name not in classes:
+            raise ValueError(
+                f"METAINFO['palette'] of {owner} has colours for {name!r}, whose classes METAINFO['classes'] does not "
+                'name.'
+            )
+    for name, names in classes.items():
+        where = f"METAINFO['palette'][{name!r}] of {owner}"
+        if name not in palettes:
+            near = did_you_mean('palette', [str(key) for key in metainfo if key not in _TABLES])
+            raise ValueError(
+                f'{where} is missing: RGB of the {len(names)} classes, e.g. distinct_colours({len(names)}) of '
+                f'mtlbox.tasks.{near}'
+            )
+        check_palette(palettes[name], len(names), where)
+
+
+def check_label(owner: str, metainfo: Mapping[str, Any], name: str, task: Task) -> None:
+    """Check that a task can read a label.
+
+    Args:
+        owner: Class of the data set, for messages.
+        metainfo: Its ``METAINFO``.
+        name: The label.
+        task: The task that is to read it.
+
+    Raises:
+        ValueError: The label has other classes or another unit than the task, or its classes are not named.
+    """
+    classes = (metainfo.get('classes') or {}).get(name)
+    if not classes and not task.dtype.is_floating_point:
+        raise ValueError(
+            f"METAINFO['classes'] of {owner} does not name the classes of the label {name!r}, "
+            f'of which the task {task.key!r} has {task.channels}.'
+        )
+    if classes and task.channels != len(classes):
+        raise ValueError(
+            f'The label {name!r} of {owner} has {len(classes)} classes, but the task {task.key!r} has {task.channels}.'
+        )
+    unit = (metainfo.get('units') or {}).get(name)
+    if unit is not None and task.unit not in ('', unit):
+        fitting = [f'type={kind!r}' for kind, other in TASKS.module_dict.items() if other.unit == unit]
+        advice = f': use {" or ".join(fitting)}' if fitting else ''
+        raise ValueError(
+            f'The label {name!r} of {owner} has the unit {unit!r}, which the task {task.key!r} '
+            f'({type(task).__name__}) takes for {task.unit!r}{advice}.'
+        )
