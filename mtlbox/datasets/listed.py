@@ -17,6 +17,7 @@ import logging
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,8 +109,7 @@ class ListedDataset(MultiTaskDataset):
         if finder.missing:
             self.refuse_missing(f'Missing: {some(finder.first, finder.missing)}.\n{self._help()}')
         if self.check:
-            kinds = {key: _files_of(samples, key) for key in files.maps}
-            kinds['image'] = (sample['img_path'] for sample in samples)
+            kinds = {str(source): _files_at(samples, files, source) for source in files.sources()}
             key = (type(self).__name__, self.layout.name, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples))
@@ -137,6 +137,11 @@ class ListedDataset(MultiTaskDataset):
                 level=logging.WARNING,
             )
         return task.resize(label, size)
+
+    @property
+    def lists(self) -> str:
+        """Path of the lists, for people; '' where there are none."""
+        return self.LISTS
 
     def wanted(self) -> Mapping[str, Container[str]]:
         """Return which values the fields of the paths (:mod:`~mtlbox.datasets.sources`) may have; by default any."""
@@ -243,7 +248,7 @@ class ListedDataset(MultiTaskDataset):
     def _help(self) -> str:
         known = '\n'.join(f'  {layout}' for layout in self.layouts())
         counts = ', '.join(f'{split} {n}' if n else split for split, n in self.METAINFO['sizes'].items())
-        lists = f' with the lists {self.LISTS} and' if self.LISTS else ' with'
+        lists = f' with the lists {self.lists} and' if self.lists else ' with'
         return (
             f'Expected is {self.TITLE} ({counts}){lists} files of one of these layouts:\n'
             f'{known}\n'
@@ -251,9 +256,15 @@ class ListedDataset(MultiTaskDataset):
         )
 
 
-def _files_of(samples: Iterable[dict], label: str) -> Iterator[str]:
+def _files_at(samples: Iterable[dict], files: Files, source: Source) -> Iterator[str]:
+    """Yield the files of one kind, of those samples that any label reads it of."""
+    users = [(label, one.sources.index(source)) for label, one in files.maps.items() if source in one.sources]
     for sample in samples:
-        yield from sample['label_files'].get(label, ())
+        if source == files.images:
+            yield sample['img_path']
+            continue
+        read = (sample['label_files'][label][place] for label, place in users if label in sample['label_files'])
+        yield from islice(read, 1)
 
 
 class _Finder:

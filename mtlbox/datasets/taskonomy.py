@@ -144,6 +144,11 @@ class Taskonomy(ScannedDataset):
         """The subset, where it is not the one that papers score."""
         return '' if self.subset == 'tiny' else f'{self.subset} subset'
 
+    @property
+    def lists(self) -> str:
+        """Path of the list of the subset."""
+        return self.LISTS.format(subset=self.subset)
+
     def wanted(self) -> Mapping[str, Container[str]]:
         """Return the buildings of the split."""
         if not self._buildings:
@@ -157,13 +162,12 @@ class Taskonomy(ScannedDataset):
             FileNotFoundError: There is no list, or it has no building in this split.
             ValueError: It is no such list.
         """
-        name = self.LISTS.format(subset=self.subset)
-        paths = [path for folder in _LIST_FOLDERS if (path := Path(self.data_root, folder, name)).is_file()]
+        paths = [path for folder in _LIST_FOLDERS if (path := Path(self.data_root, folder, self.lists)).is_file()]
         if not paths:
             places = ', in '.join(_LIST_FOLDERS[1:])
             raise FileNotFoundError(
-                f'There is no file {name}, the list of the buildings of each split, in {self.data_root}, in {places} '
-                f'there.\n{self._help()}'
+                f'There is no file {self.lists}, the list of the buildings of each split, in {self.data_root}, in '
+                f'{places} there.\n{self._help()}'
             )
         try:
             with open(paths[0], encoding='utf-8', newline='') as file:
@@ -189,8 +193,7 @@ class Taskonomy(ScannedDataset):
             yield name
         missing = [building for building in self._buildings if building not in seen]
         if missing:
-            listed = self.LISTS.format(subset=self.subset)
             self.refuse_missing(
-                f'Missing: the pictures of the buildings {some(missing)}, which {listed} has in the split '
+                f'Missing: the pictures of the buildings {some(missing)}, which {self.lists} has in the split '
                 f'{self.split!r}.\n{self._help()}'
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -147,15 +148,17 @@ def _read_split(
     report.splits[split] = seen
     if not report.replica and published is not None and len(dataset) != published:
         report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
-    journal = Journal(report.root, (report.dataset, split, *(wanted or ())), {'layout': report.layout}, forget=again)
-    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    stamps = [Stamp(dataset.files_of(info), report.root) for info in infos]
-    names = [str(info.get('sample_id', index)) for index, info in enumerate(infos)]
+    journal = Journal(report.root, (type(dataset).__name__, report.layout, *(wanted or ())))
+    files = [dataset.files_of(dataset.get_data_info(index)) for index in range(len(dataset))]
+    stamps = [Stamp(paths, report.root) for paths in files]
+    names = [os.path.relpath(paths[0], report.root) for paths in files]  # a split may hold samples of another one
+    if again:
+        journal.forget(names)
     entries = [journal.get(name, stamp) for name, stamp in zip(names, stamps)]
     jobs = [(report.dataset, report.root, split, wanted, index) for index, entry in enumerate(entries) if entry is None]
     seen.kept = len(entries) - len(jobs)
     looked = time.time_ns()
-    with journal.writing(names):
+    with journal.writing():
         for job, found in zip(jobs, stream_jobs(_read_one, jobs, workers=workers, description=split, quiet=quiet)):
             index = job[-1]
             entries[index] = found

@@ -39,7 +39,7 @@ class SplitReport:
         sizes: ``{'HxW': samples}`` of the pictures.
         labels: By label.
         resampled: Maps of another size than their picture, where the layout lets them be brought to its size.
-        kept: Samples that an earlier run read and that have not changed since.
+        kept: Samples that were read before, as those of another split, and that have not changed since.
     """
 
     samples: int
@@ -94,7 +94,7 @@ class Report:
             if split.resampled:
                 lines[-1] += f'; {split.resampled} maps of another size, brought to that of their picture'
             if split.kept:
-                lines[-1] += f'; {split.kept} read by an earlier run, unchanged since'
+                lines[-1] += f'; {split.kept} read before, unchanged since'
             for label, seen in split.labels.items():
                 span = ('-', '-') if seen.low is None else (f'{seen.low:.4g}', f'{seen.high:.4g}')
                 rows.append((name, label, str(seen.labelled), *span))

@@ -206,7 +206,7 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch
     fresh = verify('nyud-c', root, quiet=True)  # what has only just changed is read again
     age(root)
     first, second = (verify('nyud-c', root, quiet=True) for _ in range(2))
-    assert [split.kept for split in second.splits.values()] == [3, 2] and '3 read by an earlier run' in str(second)
+    assert [split.kept for split in second.splits.values()] == [3, 2] and '3 read before' in str(second)
     assert first.doubts == second.doubts == fresh.doubts and len(first.doubts) == 1
     assert {name: split.labels for name, split in first.splits.items()} == {
         name: split.labels for name, split in second.splits.items()
@@ -220,6 +220,16 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch
     assert verify('nyud-c', root, quiet=True, again=True).splits['val'].kept == 0
     monkeypatch.setattr('mtlbox.datasets.verdict._FORMAT', {'format': 0})
     assert verify('nyud-c', root, quiet=True).splits['val'].kept == 0
+
+
+def test_a_sample_of_two_splits_is_read_once(tmp_path: Path) -> None:
+    root = replica('synthia', tmp_path)
+    age(root)
+    report = verify('synthia', root, quiet=True)
+    assert {name: split.kept for name, split in report.splits.items()} == {'train': 0, 'val': 0, 'all': 5}
+    again = verify('synthia', root, quiet=True, again=True)
+    assert {name: split.kept for name, split in again.splits.items()} == {'train': 0, 'val': 0, 'all': 0}
+    assert again.splits['all'].labels == report.splits['all'].labels
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
@@ -237,7 +247,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     )
     ended = subprocess.run([sys.executable, '-c', program], capture_output=True, check=False)
     assert ended.returncode == -9, ended.stderr
-    (journal,) = (tmp_path / '.mtlbox').glob('verify-*-train.jsonl')
+    (journal,) = (tmp_path / '.mtlbox').glob('verify-*.jsonl')
     with open(journal, 'a') as file:
         file.write('["train_0007", "0a')  # a line that was cut off
     report = verify('nyud-c', tmp_path, quiet=True)
