@@ -47,6 +47,13 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
 
 
+def add_subset(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what reads a data set that may have subsets."""
+    having = {name: cls.SUBSETS for name, (cls, _, options) in KNOWN.items() if cls.SUBSETS and not options}
+    said = '; '.join(f'{name}: {", ".join(subsets)}' for name, subsets in having.items())
+    parser.add_argument('--subset', metavar='NAME', help=f'{said} (default: the first)')
+
+
 def add_replica(parser: argparse.ArgumentParser) -> None:
     """Declare ``replica``."""
     parser.add_argument('dataset', metavar='DATASET', help=', '.join(LAYOUTS))
@@ -178,13 +185,16 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--labels', nargs='+', metavar='LABEL', help='look at these labels only, where the others are not there'
     )
+    add_subset(parser)
     parser.add_argument('--again', action='store_true', help='read what was read before and has not changed, too')
     add_workers(parser)
 
 
 def verify_dataset(args: argparse.Namespace) -> None:
     """Read every sample of a data set and say what is wrong; exit status 1 where anything is."""
-    report = verify(args.dataset, args.root, labels=args.labels, workers=args.workers, again=args.again)
+    report = verify(
+        args.dataset, args.root, labels=args.labels, subset=args.subset, workers=args.workers, again=args.again
+    )
     print(json.dumps(report.as_dict(), indent=1) if args.json else report)
     if not report.good:
         sys.exit(1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.remote import SOURCES
-from mtlbox.datasets.verify import KNOWN, build, recognise, silent
+from mtlbox.datasets.verify import KNOWN, build, parts_of, recognise, silent
 from mtlbox.registry import did_you_mean
 
 
@@ -63,16 +64,15 @@ def _at(root: Path) -> list[str]:
     official = find_official(root)
     lines = [f'at {root}: the official NYU file, {official}'] if official is not None else []
     with silent():
-        for name in recognise(root):
-            counts, built = [], None
-            for split in KNOWN[name][0].METAINFO['sizes']:
-                try:
-                    built = build(name, str(root), split)
-                except (OSError, ValueError):
-                    continue
-                counts.append(f'{split} {len(built)}')
-            meta = built.metainfo if built is not None else {}
-            kind = ' (a replica: rendered rooms)' if meta.get('replica') else ''
-            lines.append(f'at {root}: {name}, layout {meta.get("layout", name)}{kind}; ' + ', '.join(counts))
+        for found in recognise(root):
+            counts, built = [], build(found)
+            for part in parts_of(found.dataset, root, subset=found.subset):
+                with suppress(OSError, ValueError):
+                    built = build(part)
+                    counts.append(f'{part.split} {len(built)}')
+            layout = built.metainfo.get('layout', found.dataset)
+            subset = f', subset {found.subset}' if found.subset else ''
+            kind = ' (a replica: rendered rooms)' if built.metainfo['replica'] else ''
+            lines.append(f'at {root}: {found.dataset}, layout {layout}{subset}{kind}; ' + ', '.join(counts))
         build.cache_clear()
     return lines or [f'at {root}: nothing that is known']

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -124,6 +124,15 @@ class ListedDataset(MultiTaskDataset):
         """Return the map of the label ``name``."""
         return self.layout.maps[name].read(*info['label_files'][name])
 
+    def load_stored(self, info: dict, name: str) -> Array | None:
+        """Return what the file of the label ``name`` holds before reading mends it, where it does."""
+        stored = self.layout.maps[name].stored
+        return None if stored is None else stored(info['label_files'][name][0])
+
+    def is_lossy(self, name: str) -> bool:
+        """Return whether the layout keeps the label ``name`` as JPEG."""
+        return self.layout.maps[name].lossy
+
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
         if not self.layout.resample or task.key not in self.label_names:
@@ -221,7 +230,7 @@ class ListedDataset(MultiTaskDataset):
         advice = '' if not meant else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
         raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
 
-    def _find_damaged(self, samples: Iterable[dict]) -> None:
+    def _find_damaged(self, samples: Sequence[dict]) -> None:
         damaged = []
         for sample in samples:
             sizes = {}
@@ -320,6 +329,22 @@ class ScannedDataset(ListedDataset):
                 yield name
         if not found:
             raise FileNotFoundError(f'{self.data_root} has no picture of the split {self.split!r}.\n{self._help()}')
+
+    def missing_pictures(self, samples: Sequence[dict]) -> Iterator[str]:
+        """Yield the paths of pictures that are not there though a label of theirs is."""
+        files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
+        known = {sample['sample_id'] for sample in samples}
+        for source in files.sources()[1:]:  # the pictures come first
+            for name in (name for path in source.paths for name in find_names(self.data_root, path, self.wanted())):
+                if name not in known:
+                    known.add(name)
+                    yield files.path(files.images, name)
+
+    def _find_damaged(self, samples: Sequence[dict]) -> None:
+        missing = list(self.missing_pictures(samples))
+        if missing:
+            self.refuse_missing(f'Missing, though there are labels of them: {some(missing)}.\n{self._help()}')
+        super()._find_damaged(samples)
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""

@@ -25,6 +25,7 @@ from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import INDOORS
 
 
 def _decode_13_classes(stored: Array, path: str) -> Array:
@@ -71,6 +72,7 @@ class NYUv2(MTANDataset):
         'classes': {'semseg': NYUV2_13_CLASSES, 'semseg_taskonomy': TASKONOMY_17_CLASSES},
         'label_maps': {'semseg_taskonomy': 'nyuv2-13-to-taskonomy'},
         'units': {'depth': Depth.unit},
+        'usual': {'depth': INDOORS},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

@@ -33,6 +33,7 @@ from mtlbox.datasets.normals_from_depth import Pinhole
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import OUTDOORS
 
 CAMERA = Pinhole((532.740352, 532.740352), (640, 380), (760, 1280))
 """The camera of SYNTHIA's sequences."""
@@ -100,6 +101,7 @@ class Synthia(ScannedDataset):
         'palette': {'semseg_cityscapes': CITYSCAPES_PALETTE},
         'label_maps': {'semseg_cityscapes': 'synthia-to-cityscapes'},
         'units': {'depth': Depth.unit},
+        'usual': {'depth': OUTDOORS},
         'sizes': {split: len(names) for split, names in SPLITS.items()},
     }
     ORIGIN = 'SYNTHIA_RAND_CITYSCAPES.rar, which synthia-dataset.net offers.'

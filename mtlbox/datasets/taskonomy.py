@@ -38,7 +38,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtlbox.datasets.class_names import NYUD_40_CLASSES, NYUV2_13_CLASSES, TASKONOMY_17_CLASSES
-from mtlbox.datasets.decode import deep, metres, normals_of_picture, numbered_classes
+from mtlbox.datasets.decode import deep, metres, numbered_classes, unit, vectors_of_picture
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
@@ -62,8 +62,12 @@ def _depth(path: str) -> Array:
     return metres(path, 512)
 
 
+def _vectors(path: str) -> Array:
+    return vectors_of_picture(path, grey=127)
+
+
 def _normals(path: str) -> Array:
-    return normals_of_picture(path, grey=127)
+    return unit(_vectors(path))
 
 
 def _edges(path: str) -> Array:
@@ -80,6 +84,7 @@ _READERS: dict[str, tuple[Callable[..., Array], str, str]] = {
     'edge': (_edges, 'edge_texture', 'edge_texture'),
 }
 """By label: its reader, its folder, and what its files call it."""
+_STORED = {'normals': _vectors}
 
 
 def _layout(name: str, title: str, folder: str) -> FileLayout:
@@ -88,7 +93,10 @@ def _layout(name: str, title: str, folder: str) -> FileLayout:
     def files(domain: str, called: str) -> Source:
         return Source.at(f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png')
 
-    maps = {label: MapFiles(read, (files(domain, called),)) for label, (read, domain, called) in _READERS.items()}
+    maps = {
+        label: MapFiles(read, (files(domain, called),), _STORED.get(label))
+        for label, (read, domain, called) in _READERS.items()
+    }
     return FileLayout(name=name, title=title, images=files('rgb', 'rgb'), maps=maps)
 
 
@@ -110,6 +118,7 @@ class Taskonomy(ScannedDataset):
     """
 
     TITLE = 'Taskonomy'
+    SUBSETS = SUBSETS
     LISTS = 'train_val_test_{subset}.csv'
     LAYOUTS = (
         _layout('taskonomy-buildings', 'a folder per building', '{0}/{domain}'),
@@ -125,6 +134,7 @@ class Taskonomy(ScannedDataset):
         },
         'label_maps': {'semseg_nyud': 'taskonomy-to-nyud', 'semseg_nyuv2': 'taskonomy-to-nyuv2-13'},
         'units': {'depth': Depth.unit, 'depth_euclidean': Depth.unit},
+        'usual': {'depth': (0.1, 40.0), 'depth_euclidean': (0.1, 40.0)},
         'sizes': {'train': None, 'val': None, 'test': None},
     }
     ORIGIN = (
@@ -162,12 +172,14 @@ class Taskonomy(ScannedDataset):
             FileNotFoundError: There is no list, or it has no building in this split.
             ValueError: It is no such list.
         """
-        paths = [path for folder in _LIST_FOLDERS if (path := Path(self.data_root, folder, self.lists)).is_file()]
+        paths = self._find_lists(self.subset)
         if not paths:
             places = ', in '.join(_LIST_FOLDERS[1:])
+            others = [subset for subset in SUBSETS if self._find_lists(subset)]
+            hint = f' There is one of subset={" or ".join(map(repr, others))}.' if others else ''
             raise FileNotFoundError(
                 f'There is no file {self.lists}, the list of the buildings of each split, in {self.data_root}, in '
-                f'{places} there.\n{self._help()}'
+                f'{places} there.{hint}\n{self._help()}'
             )
         try:
             with open(paths[0], encoding='utf-8', newline='') as file:
@@ -180,6 +192,10 @@ class Taskonomy(ScannedDataset):
         if not found:
             raise FileNotFoundError(f'{paths[0]} names no building of the split {self.split!r}.')
         return found
+
+    def _find_lists(self, subset: str) -> list[Path]:
+        paths = [Path(self.data_root, folder, self.LISTS.format(subset=subset)) for folder in _LIST_FOLDERS]
+        return [path for path in paths if path.is_file()]
 
     def read_names(self) -> Iterator[str]:
         """Yield the names of the split, building by building.

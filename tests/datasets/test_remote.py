@@ -66,7 +66,7 @@ def test_an_archive_becomes_the_folder(served: Path, tmp_path: Path, top: str) -
     (served / 'a.tar.gz').unlink()
     shutil.rmtree(root)
     download('nyud-c', root, quiet=True)  # from what was kept
-    assert recognise(root) == ['nyud-c']
+    assert [part.dataset for part in recognise(root)] == ['nyud-c']
 
 
 def test_a_damaged_archive_leaves_nothing_behind(served: Path, tmp_path: Path) -> None:

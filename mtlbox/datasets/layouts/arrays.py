@@ -20,7 +20,7 @@ from mtlbox.datasets.layouts.hashes import Hashes
 from mtlbox.datasets.layouts.writing import MARKER, claim, stream_jobs, write_files, write_json, write_text
 from mtlbox.datasets.listed import ListedDataset, ScannedDataset
 from mtlbox.datasets.messages import REPLICA_MARKER
-from mtlbox.datasets.verify import KNOWN, build, silent
+from mtlbox.datasets.verify import KNOWN, Part, build, silent
 from mtlbox.registry import did_you_mean
 
 SETS = {
@@ -85,7 +85,7 @@ def convert(
     with silent():
         for split in cls.METAINFO['sizes']:
             try:
-                splits[split] = build(name, str(source), split, labels=wanted, check=True, allow_missing=False)
+                splits[split] = build(Part(name, str(source), split, wanted), check=True, allow_missing=False)
             except FileNotFoundError:
                 if split in ('train', 'val'):
                     raise
@@ -130,7 +130,7 @@ def _is_whole(path: Path) -> bool:
 
 def _convert_one(job: _Job) -> dict[Path, str]:
     """Convert one sample; return the hashes of its files."""
-    data = build(job.dataset, job.source, job.split, labels=job.labels, allow_missing=False)
+    data = build(Part(job.dataset, job.source, job.split, job.labels), allow_missing=False)
     sample = data.load_sample(job.index)
     image = sample['img']
     if image.dtype != np.uint8:
