@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from urllib.error import URLError
 
-from mtlbox.datasets.info import describe
+from mtlbox.datasets.info import describe, title_of
 from mtlbox.datasets.layouts import LAYOUTS, arrays, given_normals, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
@@ -30,11 +30,15 @@ def add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def list_layouts(args: argparse.Namespace) -> None:
-    """Print the data sets whose layouts can be written."""
-    for name, layout in LAYOUTS.items():
-        counts = ', '.join(f'{split} {n}' for split, n in layout.counts.items())
-        commands = 'replica, convert' if name in CONVERTERS else 'replica'
-        print(f'{name}: {layout.title}; {counts}; {layout.size[0]}x{layout.size[1]} ({commands})')
+    """Print the data sets, and which commands take them."""
+    commands = {'replica': LAYOUTS, 'convert': CONVERTERS, 'verify': KNOWN, 'download': SOURCES}
+    for name in KNOWN:
+        layout, size = LAYOUTS.get(name), ''
+        if layout is not None:
+            counts = ', '.join(f'{split} {n}' for split, n in layout.counts.items())
+            size = f'; {counts}; {layout.size[0]}x{layout.size[1]}'
+        taken = ', '.join(command for command, names in commands.items() if name in names)
+        print(f'{name}: {title_of(name)}{size} ({taken})')
 
 
 def add_size(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +80,11 @@ def replica(args: argparse.Namespace) -> None:
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """Declare ``convert``; what it takes depends on the data set."""
     datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
-    for name, (module_doc, declare, convert) in CONVERTERS.items():
-        title = LAYOUTS[name].title if name in LAYOUTS else f'{arrays.SETS[name]}, from any archive, as arrays'
+    refused = dict.fromkeys(arrays.REFUSED, (arrays.__doc__, add_arrays, convert_arrays))  # which answers why
+    for name, (module_doc, declare, convert) in {**CONVERTERS, **refused}.items():
+        told = {} if name in refused else {'help': title_of(name)}
         sub = datasets.add_parser(
-            name, help=title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
+            name, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter, **told
         )
         declare(sub)
         add_workers(sub)
@@ -169,11 +174,14 @@ def add_arrays(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('source', metavar='SOURCE', help='folder of the data set, in any of its layouts')
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     parser.add_argument('--labels', nargs='+', metavar='LABEL', help='only these labels (default: all)')
+    add_subset(parser)
 
 
 def convert_arrays(args: argparse.Namespace) -> None:
     """Convert a data set to arrays."""
-    written = arrays.convert(args.source, args.root, dataset=args.dataset, labels=args.labels, workers=args.workers)
+    written = arrays.convert(
+        args.source, args.root, dataset=args.dataset, labels=args.labels, subset=args.subset, workers=args.workers
+    )
     print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
 
 

@@ -28,9 +28,9 @@ from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listing import Files, Listing
-from mtlbox.datasets.messages import LISTED, how_to_get, is_meant, some
+from mtlbox.datasets.messages import LISTED, UNFINISHED_MARKER, how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
-from mtlbox.datasets.sources import FileLayout, MapFiles, Source, find_names, suffixes_in
+from mtlbox.datasets.sources import FileLayout, MapFiles, Source, fields_of, find_names, suffixes_in
 from mtlbox.datasets.verdict import look_once
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
@@ -98,6 +98,9 @@ class ListedDataset(MultiTaskDataset):
         names = self.read_names()
         self.layout = self.recognise(Path(self.data_root), self._meant, self.wanted())
         self._metainfo['layout'] = self.layout.name
+        unfinished = Path(self.data_root, UNFINISHED_MARKER)
+        if unfinished.is_file():
+            raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
         if self.partial:
             names = list(names)
@@ -147,6 +150,10 @@ class ListedDataset(MultiTaskDataset):
             )
         return task.resize(label, size)
 
+    def list_files(self) -> list[Path]:
+        """Return the lists that the split is read from."""
+        return [Path(self.data_root, self.LISTS.format(split=self.split))]
+
     @property
     def lists(self) -> str:
         """Path of the lists, for people; '' where there are none."""
@@ -164,7 +171,7 @@ class ListedDataset(MultiTaskDataset):
             ValueError: It is empty or names something twice.
         """
         part = self.LISTS.format(split=self.split)
-        path = Path(self.data_root, part)
+        (path,) = self.list_files()
         if not path.is_file():
             hint = is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no file {path}, the list of the split.{hint}\n{self._help()}')
@@ -182,17 +189,21 @@ class ListedDataset(MultiTaskDataset):
     @classmethod
     def layouts(cls) -> tuple[FileLayout, ...]:
         """Return all layouts that are read: the archives, and the arrays that ``tools/data.py convert`` makes."""
-        if issubclass(cls, ScannedDataset):  # of which no arrays are made
-            return cls.LAYOUTS
+        return (*cls.LAYOUTS, cls.arrays())
+
+    @classmethod
+    def arrays(cls) -> FileLayout:
+        """Return the layout of the arrays: a folder per kind of file, below it the fields of the pictures' paths."""
+        stem = '/'.join(f'{{{field}}}' for field in fields_of(cls.LAYOUTS[0].images.paths[0]))
         tables = {label: LABEL_MAPS[name] for label, name in cls.METAINFO.get('label_maps', {}).items()}
         maps = {
-            label: MapFiles(read_array, (Source.at(f'{label}/{{name}}.npy'),))
+            label: MapFiles(read_array, (Source.at(f'{label}/{stem}.npy'),))
             if label not in tables
-            else MapFiles(tables[label].reader(read_array), (Source.at('semseg/{name}.npy'),))
+            else MapFiles(tables[label].reader(read_array), (Source.at(f'semseg/{stem}.npy'),))
             for label in cls.METAINFO['labels']
         }
-        title, images = 'made by tools/data.py convert', Source.at('image/{name}.npy')
-        return (*cls.LAYOUTS, FileLayout(name=ARRAYS, title=title, images=images, maps=maps))
+        images = Source.at(f'image/{stem}.npy')
+        return FileLayout(name=ARRAYS, title='made by tools/data.py convert', images=images, maps=maps)
 
     @classmethod
     def recognise(
@@ -316,6 +327,10 @@ class ScannedDataset(ListedDataset):
 
     LISTS = ''
 
+    def list_files(self) -> list[Path]:
+        """Return no lists."""
+        return []
+
     def read_names(self) -> Iterator[str]:
         """Yield the names of the split, folder by folder, sorted.
 
@@ -348,9 +363,9 @@ class ScannedDataset(ListedDataset):
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
-        places = [path for layout in self.LAYOUTS for path in layout.images.paths]
+        places = [path for layout in self.layouts() for path in layout.images.paths]
         if not any(suffixes_in(self.data_root, path, self.wanted()) for path in places):
-            pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.LAYOUTS))
+            pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.layouts()))
             first = places[0].partition('/')[0]
             hint = is_meant(self.data_root, first) if '{' not in first else ''
             raise FileNotFoundError(

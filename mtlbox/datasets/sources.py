@@ -99,6 +99,11 @@ class FileLayout:
         return f'{self.name} ({self.title}): {", ".join(map(str, self.sources()))}'
 
 
+def fields_of(template: str) -> list[str]:
+    """Return the fields of a template, each once, in the order in which they come."""
+    return list(dict.fromkeys(_FIELD.findall(template)))
+
+
 def place(template: str, name: str, split: str) -> str:
     """Return the path below the root that ``template`` gives for a sample."""
     return template.format(*name.split('/'), name=name, split=split)

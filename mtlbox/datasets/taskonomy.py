@@ -172,7 +172,7 @@ class Taskonomy(ScannedDataset):
             FileNotFoundError: There is no list, or it has no building in this split.
             ValueError: It is no such list.
         """
-        paths = self._find_lists(self.subset)
+        paths = self.list_files()
         if not paths:
             places = ', in '.join(_LIST_FOLDERS[1:])
             others = [subset for subset in SUBSETS if self._find_lists(subset)]
@@ -192,6 +192,10 @@ class Taskonomy(ScannedDataset):
         if not found:
             raise FileNotFoundError(f'{paths[0]} names no building of the split {self.split!r}.')
         return found
+
+    def list_files(self) -> list[Path]:
+        """Return the list of the buildings of the subset, which all splits share."""
+        return self._find_lists(self.subset)[:1]
 
     def _find_lists(self, subset: str) -> list[Path]:
         paths = [Path(self.data_root, folder, self.LISTS.format(subset=subset)) for folder in _LIST_FOLDERS]

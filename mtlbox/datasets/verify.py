@@ -15,21 +15,30 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.logging import MMLogger
 
+from mtlbox.datasets.arrays import ARRAYS
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.layouts.writing import stream_jobs
+from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.verdict import Journal, Stamp
 from mtlbox.datasets.verify_report import LabelReport, Report, SplitReport
 from mtlbox.registry import did_you_mean
 
+_ANY_LAYOUT = {**{name: name for name, layout in LAYOUTS.items() if not layout.options}, **SEVERAL}
 KNOWN: dict[str, tuple[type[MultiTaskDataset], Mapping[str, dict], Mapping[str, Any]]] = {
     **{name: (layout.dataset, layout.tasks, layout.options) for name, layout in LAYOUTS.items()},
+    **{
+        f'{name}-{ARRAYS}': (LAYOUTS[one].dataset, LAYOUTS[one].tasks, {'layout': ARRAYS})
+        for name, one in _ANY_LAYOUT.items()
+        if issubclass(LAYOUTS[one].dataset, ListedDataset)
+    },
     **{name: (LAYOUTS[one].dataset, LAYOUTS[one].tasks, {}) for name, one in SEVERAL.items()},
 }
 """Data sets that can be verified: class, a task per label, and what else its constructor is given."""
 
-_NEEDED = ('train', 'val')
+NEEDED = ('train', 'val')
+"""Splits that a data set must have; others may be missing."""
 
 
 class Part(NamedTuple):
@@ -107,7 +116,7 @@ def verify(
             try:
                 built = build(part)
             except (OSError, ValueError) as error:
-                if part.split in _NEEDED or not isinstance(error, FileNotFoundError):
+                if part.split in NEEDED or not isinstance(error, FileNotFoundError):
                     report.problems.append(f'{part.split}: {str(error).splitlines()[0]}')
                 continue
             _read_split(report, built, part, workers=workers, quiet=quiet, again=again)
@@ -146,12 +155,13 @@ def recognise(root: str | Path) -> list[Part]:
             if any(KNOWN[other.dataset][0] is cls for other in fitting):
                 continue
             parts = (part for subset in cls.SUBSETS or (None,) for part in parts_of(name, root, subset=subset))
-            fitting += islice(filter(_can_be_built, parts), 1)
+            fitting += islice(filter(can_be_built, parts), 1)
         build.cache_clear()
     return fitting
 
 
-def _can_be_built(part: Part) -> bool:
+def can_be_built(part: Part) -> bool:
+    """Return whether a split is there, whatever of it is missing."""
     try:
         build(part)
     except (OSError, ValueError):
