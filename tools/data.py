@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from urllib.error import URLError
 
-from mtlbox.datasets.info import describe
+from mtlbox.datasets.info import describe, title_of
 from mtlbox.datasets.layouts import LAYOUTS, arrays, given_normals, nyu_official, nyu_pictures
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
@@ -30,11 +30,15 @@ def add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def list_layouts(args: argparse.Namespace) -> None:
-    """Print the data sets whose layouts can be written."""
-    for name, layout in LAYOUTS.items():
-        counts = ', '.join(f'{split} {n}' for split, n in layout.counts.items())
-        commands = 'replica, convert' if name in CONVERTERS else 'replica'
-        print(f'{name}: {layout.title}; {counts}; {layout.size[0]}x{layout.size[1]} ({commands})')
+    """Print the data sets, and which commands take them."""
+    commands = {'replica': LAYOUTS, 'convert': CONVERTERS, 'verify': KNOWN, 'download': SOURCES}
+    for name in KNOWN:
+        layout, size = LAYOUTS.get(name), ''
+        if layout is not None:
+            counts = ', '.join(f'{split} {n}' for split, n in layout.counts.items())
+            size = f'; {counts}; {layout.size[0]}x{layout.size[1]}'
+        taken = ', '.join(command for command, names in commands.items() if name in names)
+        print(f'{name}: {title_of(name)}{size} ({taken})')
 
 
 def add_size(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,13 @@ def add_size(parser: argparse.ArgumentParser) -> None:
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Add the option of what works with several processes."""
     parser.add_argument('--workers', type=int, default=available_cores(), metavar='N', help='processes (%(default)s)')
+
+
+def add_subset(parser: argparse.ArgumentParser) -> None:
+    """Add the option of what reads a data set that may have subsets."""
+    having = {name: cls.SUBSETS for name, (cls, _, options) in KNOWN.items() if cls.SUBSETS and not options}
+    said = '; '.join(f'{name}: {", ".join(subsets)}' for name, subsets in having.items())
+    parser.add_argument('--subset', metavar='NAME', help=f'{said} (default: the first)')
 
 
 def add_replica(parser: argparse.ArgumentParser) -> None:
@@ -69,10 +80,11 @@ def replica(args: argparse.Namespace) -> None:
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """Declare ``convert``; what it takes depends on the data set."""
     datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
-    for name, (module_doc, declare, convert) in CONVERTERS.items():
-        title = LAYOUTS[name].title if name in LAYOUTS else f'{arrays.SETS[name]}, from any archive, as arrays'
+    refused = dict.fromkeys(arrays.REFUSED, (arrays.__doc__, add_arrays, convert_arrays))  # which answers why
+    for name, (module_doc, declare, convert) in {**CONVERTERS, **refused}.items():
+        told = {} if name in refused else {'help': title_of(name)}
         sub = datasets.add_parser(
-            name, help=title, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
+            name, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter, **told
         )
         declare(sub)
         add_workers(sub)
@@ -162,11 +174,14 @@ def add_arrays(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('source', metavar='SOURCE', help='folder of the data set, in any of its layouts')
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     parser.add_argument('--labels', nargs='+', metavar='LABEL', help='only these labels (default: all)')
+    add_subset(parser)
 
 
 def convert_arrays(args: argparse.Namespace) -> None:
     """Convert a data set to arrays."""
-    written = arrays.convert(args.source, args.root, dataset=args.dataset, labels=args.labels, workers=args.workers)
+    written = arrays.convert(
+        args.source, args.root, dataset=args.dataset, labels=args.labels, subset=args.subset, workers=args.workers
+    )
     print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
 
 
@@ -178,13 +193,16 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--labels', nargs='+', metavar='LABEL', help='look at these labels only, where the others are not there'
     )
+    add_subset(parser)
     parser.add_argument('--again', action='store_true', help='read what was read before and has not changed, too')
     add_workers(parser)
 
 
 def verify_dataset(args: argparse.Namespace) -> None:
     """Read every sample of a data set and say what is wrong; exit status 1 where anything is."""
-    report = verify(args.dataset, args.root, labels=args.labels, workers=args.workers, again=args.again)
+    report = verify(
+        args.dataset, args.root, labels=args.labels, subset=args.subset, workers=args.workers, again=args.again
+    )
     print(json.dumps(report.as_dict(), indent=1) if args.json else report)
     if not report.good:
         sys.exit(1)

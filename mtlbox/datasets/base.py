@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -101,9 +101,12 @@ class MultiTaskDataset(BaseDataset):
     METAINFO: ClassVar[dict] = {'labels': ()}
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any, and
     ``palette``: ``{label: RGB of each}``, e.g. by :func:`~mtlbox.tasks.palette.distinct_colours`; ``units``:
-    ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``sizes``:
+    ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``usual``:
+    ``{label: (low, high)}`` between which the median of a map lies, beyond which its unit is doubted; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
     is not published; ``scored``: the split whose scores are published, 'val' unless given."""
+    SUBSETS: ClassVar[tuple[str, ...]] = ()
+    """What its argument ``subset`` may be, where it has one."""
     ONE_SIZE: ClassVar[bool] = False
     """Whether all pictures are of one size."""
 
@@ -164,6 +167,18 @@ class MultiTaskDataset(BaseDataset):
     @abstractmethod
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
+
+    def load_stored(self, info: dict, name: str) -> Array | None:
+        """Return the label ``name`` before reading mends it, as the length of vectors; None where it mends nothing."""
+        return None
+
+    def is_lossy(self, name: str) -> bool:
+        """Return whether the label ``name`` is kept in a format that blurs it, as JPEG does."""
+        return False
+
+    def missing_pictures(self, samples: Sequence[dict]) -> Iterable[str]:
+        """Return pictures that are not there, and so are no ``samples``, though labels of theirs are."""
+        return ()
 
     def files_of(self, info: Mapping[str, Any]) -> list[str]:
         """Return the files that a sample is read from, each once.

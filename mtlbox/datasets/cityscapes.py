@@ -35,6 +35,7 @@ from mtlbox.datasets.normals_from_depth import Pinhole
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth, Disparity
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import OUTDOORS
 
 SIZE = (1024, 2048)
 """(H, W) of the pictures."""
@@ -146,6 +147,7 @@ class Cityscapes(ScannedDataset):
         'classes': {'semseg': CITYSCAPES_19_CLASSES},
         'palette': {'semseg': PALETTE},
         'units': {'disparity': Disparity.unit, 'depth': Depth.unit},
+        'usual': {'depth': OUTDOORS},
         'sizes': {'train': 2975, 'val': 500},
     }
     ORIGIN = (

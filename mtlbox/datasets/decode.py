@@ -38,7 +38,12 @@ def unit(normals: Array) -> Array:
 
 def normals_of_picture(path: str, grey: float = 127.5) -> Array:
     """Return unit vectors of a picture that holds -1..1 about ``grey``, as which 0 is stored; grey is unknown."""
-    return unit(cv2.addWeighted(picture := read_image(path), 1 / grey, picture, 0, -1, dtype=cv2.CV_32F))
+    return unit(vectors_of_picture(path, grey))
+
+
+def vectors_of_picture(path: str, grey: float = 127.5) -> Array:
+    """Return the vectors of such a picture as they are stored, of whatever length, float32 ``(H, W, 3)``."""
+    return cv2.addWeighted(picture := read_image(path), 1 / grey, picture, 0, -1, dtype=cv2.CV_32F)
 
 
 def deep(path: str) -> Array:

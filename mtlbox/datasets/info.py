@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts.arrays import SETS
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.remote import SOURCES
-from mtlbox.datasets.verify import KNOWN, build, recognise, silent
+from mtlbox.datasets.verify import KNOWN, build, parts_of, recognise, silent
 from mtlbox.registry import did_you_mean
 
 
@@ -27,12 +29,20 @@ def describe(dataset: str, root: str | Path | None = None) -> str:
     return '\n'.join([*lines, *(_at(Path(root)) if root is not None else [])])
 
 
+def title_of(dataset: str) -> str:
+    """Return one line on a data set of :data:`~mtlbox.datasets.verify.KNOWN`."""
+    if dataset in LAYOUTS:
+        return LAYOUTS[dataset].title
+    cls, _, options = KNOWN[dataset]
+    return f'{getattr(cls, "TITLE", cls.__name__)}, {"as arrays" if options else "in any of its layouts"}'
+
+
 def _describe(dataset: str) -> list[str]:
     cls, tasks, _ = KNOWN[dataset]
     meta = cls.METAINFO
     layout = LAYOUTS.get(dataset)
     lines = [
-        f'{dataset}: {layout.title if layout else getattr(cls, "TITLE", cls.__name__) + ", in any of its layouts"}',
+        f'{dataset}: {title_of(dataset)}',
         f'class: {cls.__name__}; splits: '
         + ', '.join(f'{split} {count or ""}'.rstrip() for split, count in meta['sizes'].items()),
     ]
@@ -51,6 +61,8 @@ def _describe(dataset: str) -> list[str]:
 def _how_to_get(dataset: str) -> list[str]:
     cls = KNOWN[dataset][0] if dataset in KNOWN else None
     lines = [f'to get it: {cls.ORIGIN.format(root="ROOT")}'] if cls is not None and hasattr(cls, 'ORIGIN') else []
+    if dataset in SETS:
+        lines.append(f'python tools/data.py convert {dataset} SOURCE ROOT makes it of any of its layouts')
     if dataset in SOURCES:
         lines += [f'python tools/data.py download {dataset} ROOT fetches {file}' for file in SOURCES[dataset].files]
     return lines
@@ -63,16 +75,15 @@ def _at(root: Path) -> list[str]:
     official = find_official(root)
     lines = [f'at {root}: the official NYU file, {official}'] if official is not None else []
     with silent():
-        for name in recognise(root):
-            counts, built = [], None
-            for split in KNOWN[name][0].METAINFO['sizes']:
-                try:
-                    built = build(name, str(root), split)
-                except (OSError, ValueError):
-                    continue
-                counts.append(f'{split} {len(built)}')
-            meta = built.metainfo if built is not None else {}
-            kind = ' (a replica: rendered rooms)' if meta.get('replica') else ''
-            lines.append(f'at {root}: {name}, layout {meta.get("layout", name)}{kind}; ' + ', '.join(counts))
+        for found in recognise(root):
+            counts, built = [], build(found)
+            for part in parts_of(found.dataset, root, subset=found.subset):
+                with suppress(OSError, ValueError):
+                    built = build(part)
+                    counts.append(f'{part.split} {len(built)}')
+            layout = built.metainfo.get('layout', found.dataset)
+            subset = f', subset {found.subset}' if found.subset else ''
+            kind = ' (a replica: rendered rooms)' if built.metainfo['replica'] else ''
+            lines.append(f'at {root}: {found.dataset}, layout {layout}{subset}{kind}; ' + ', '.join(counts))
         build.cache_clear()
     return lines or [f'at {root}: nothing that is known']

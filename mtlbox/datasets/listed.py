@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,9 +28,9 @@ from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listing import Files, Listing
-from mtlbox.datasets.messages import LISTED, how_to_get, is_meant, some
+from mtlbox.datasets.messages import LISTED, UNFINISHED_MARKER, how_to_get, is_meant, some
 from mtlbox.datasets.probe import probe
-from mtlbox.datasets.sources import FileLayout, MapFiles, Source, find_names, suffixes_in
+from mtlbox.datasets.sources import FileLayout, MapFiles, Source, fields_of, find_names, suffixes_in
 from mtlbox.datasets.verdict import look_once
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
@@ -97,6 +98,9 @@ class ListedDataset(MultiTaskDataset):
         names = self.read_names()
         self.layout = self.recognise(Path(self.data_root), self._meant, self.wanted())
         self._metainfo['layout'] = self.layout.name
+        unfinished = Path(self.data_root, UNFINISHED_MARKER)
+        if unfinished.is_file():
+            raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
         if self.partial:
             names = list(names)
@@ -108,8 +112,7 @@ class ListedDataset(MultiTaskDataset):
         if finder.missing:
             self.refuse_missing(f'Missing: {some(finder.first, finder.missing)}.\n{self._help()}')
         if self.check:
-            kinds = {key: _files_of(samples, key) for key in files.maps}
-            kinds['image'] = (sample['img_path'] for sample in samples)
+            kinds = {str(source): _files_at(samples, files, source) for source in files.sources()}
             key = (type(self).__name__, self.layout.name, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples))
@@ -123,6 +126,15 @@ class ListedDataset(MultiTaskDataset):
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
         return self.layout.maps[name].read(*info['label_files'][name])
+
+    def load_stored(self, info: dict, name: str) -> Array | None:
+        """Return what the file of the label ``name`` holds before reading mends it, where it does."""
+        stored = self.layout.maps[name].stored
+        return None if stored is None else stored(info['label_files'][name][0])
+
+    def is_lossy(self, name: str) -> bool:
+        """Return whether the layout keeps the label ``name`` as JPEG."""
+        return self.layout.maps[name].lossy
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
@@ -138,6 +150,15 @@ class ListedDataset(MultiTaskDataset):
             )
         return task.resize(label, size)
 
+    def list_files(self) -> list[Path]:
+        """Return the lists that the split is read from."""
+        return [Path(self.data_root, self.LISTS.format(split=self.split))]
+
+    @property
+    def lists(self) -> str:
+        """Path of the lists, for people; '' where there are none."""
+        return self.LISTS
+
     def wanted(self) -> Mapping[str, Container[str]]:
         """Return which values the fields of the paths (:mod:`~mtlbox.datasets.sources`) may have; by default any."""
         return {'split': (self.split,)}
@@ -150,7 +171,7 @@ class ListedDataset(MultiTaskDataset):
             ValueError: It is empty or names something twice.
         """
         part = self.LISTS.format(split=self.split)
-        path = Path(self.data_root, part)
+        (path,) = self.list_files()
         if not path.is_file():
             hint = is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no file {path}, the list of the split.{hint}\n{self._help()}')
@@ -168,17 +189,21 @@ class ListedDataset(MultiTaskDataset):
     @classmethod
     def layouts(cls) -> tuple[FileLayout, ...]:
         """Return all layouts that are read: the archives, and the arrays that ``tools/data.py convert`` makes."""
-        if issubclass(cls, ScannedDataset):  # of which no arrays are made
-            return cls.LAYOUTS
+        return (*cls.LAYOUTS, cls.arrays())
+
+    @classmethod
+    def arrays(cls) -> FileLayout:
+        """Return the layout of the arrays: a folder per kind of file, below it the fields of the pictures' paths."""
+        stem = '/'.join(f'{{{field}}}' for field in fields_of(cls.LAYOUTS[0].images.paths[0]))
         tables = {label: LABEL_MAPS[name] for label, name in cls.METAINFO.get('label_maps', {}).items()}
         maps = {
-            label: MapFiles(read_array, (Source.at(f'{label}/{{name}}.npy'),))
+            label: MapFiles(read_array, (Source.at(f'{label}/{stem}.npy'),))
             if label not in tables
-            else MapFiles(tables[label].reader(read_array), (Source.at('semseg/{name}.npy'),))
+            else MapFiles(tables[label].reader(read_array), (Source.at(f'semseg/{stem}.npy'),))
             for label in cls.METAINFO['labels']
         }
-        title, images = 'made by tools/data.py convert', Source.at('image/{name}.npy')
-        return (*cls.LAYOUTS, FileLayout(name=ARRAYS, title=title, images=images, maps=maps))
+        images = Source.at(f'image/{stem}.npy')
+        return FileLayout(name=ARRAYS, title='made by tools/data.py convert', images=images, maps=maps)
 
     @classmethod
     def recognise(
@@ -216,7 +241,7 @@ class ListedDataset(MultiTaskDataset):
         advice = '' if not meant else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
         raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
 
-    def _find_damaged(self, samples: Iterable[dict]) -> None:
+    def _find_damaged(self, samples: Sequence[dict]) -> None:
         damaged = []
         for sample in samples:
             sizes = {}
@@ -243,7 +268,7 @@ class ListedDataset(MultiTaskDataset):
     def _help(self) -> str:
         known = '\n'.join(f'  {layout}' for layout in self.layouts())
         counts = ', '.join(f'{split} {n}' if n else split for split, n in self.METAINFO['sizes'].items())
-        lists = f' with the lists {self.LISTS} and' if self.LISTS else ' with'
+        lists = f' with the lists {self.lists} and' if self.lists else ' with'
         return (
             f'Expected is {self.TITLE} ({counts}){lists} files of one of these layouts:\n'
             f'{known}\n'
@@ -251,9 +276,15 @@ class ListedDataset(MultiTaskDataset):
         )
 
 
-def _files_of(samples: Iterable[dict], label: str) -> Iterator[str]:
+def _files_at(samples: Iterable[dict], files: Files, source: Source) -> Iterator[str]:
+    """Yield the files of one kind, of those samples that any label reads it of."""
+    users = [(label, one.sources.index(source)) for label, one in files.maps.items() if source in one.sources]
     for sample in samples:
-        yield from sample['label_files'].get(label, ())
+        if source == files.images:
+            yield sample['img_path']
+            continue
+        read = (sample['label_files'][label][place] for label, place in users if label in sample['label_files'])
+        yield from islice(read, 1)
 
 
 class _Finder:
@@ -296,6 +327,10 @@ class ScannedDataset(ListedDataset):
 
     LISTS = ''
 
+    def list_files(self) -> list[Path]:
+        """Return no lists."""
+        return []
+
     def read_names(self) -> Iterator[str]:
         """Yield the names of the split, folder by folder, sorted.
 
@@ -310,11 +345,27 @@ class ScannedDataset(ListedDataset):
         if not found:
             raise FileNotFoundError(f'{self.data_root} has no picture of the split {self.split!r}.\n{self._help()}')
 
+    def missing_pictures(self, samples: Sequence[dict]) -> Iterator[str]:
+        """Yield the paths of pictures that are not there though a label of theirs is."""
+        files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
+        known = {sample['sample_id'] for sample in samples}
+        for source in files.sources()[1:]:  # the pictures come first
+            for name in (name for path in source.paths for name in find_names(self.data_root, path, self.wanted())):
+                if name not in known:
+                    known.add(name)
+                    yield files.path(files.images, name)
+
+    def _find_damaged(self, samples: Sequence[dict]) -> None:
+        missing = list(self.missing_pictures(samples))
+        if missing:
+            self.refuse_missing(f'Missing, though there are labels of them: {some(missing)}.\n{self._help()}')
+        super()._find_damaged(samples)
+
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
-        places = [path for layout in self.LAYOUTS for path in layout.images.paths]
+        places = [path for layout in self.layouts() for path in layout.images.paths]
         if not any(suffixes_in(self.data_root, path, self.wanted()) for path in places):
-            pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.LAYOUTS))
+            pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.layouts()))
             first = places[0].partition('/')[0]
             hint = is_meant(self.data_root, first) if '{' not in first else ''
             raise FileNotFoundError(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 REPLICA_MARKER = 'replica.json'
 """Name of the file that marks a folder as a replica and holds its parameters."""
+UNFINISHED_MARKER = 'unfinished.txt'
+"""Name of the file that marks a folder which is being converted; it says what goes on."""
 LISTED = 5
 """Damaged or missing files that a message names."""
 

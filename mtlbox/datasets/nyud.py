@@ -33,7 +33,7 @@ import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.class_names import NYUD_40_CLASSES, TASKONOMY_17_CLASSES
-from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, plane, require_floats, unit
+from mtlbox.datasets.decode import binary_of_picture, plane, require_floats, unit, vectors_of_picture
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
@@ -41,6 +41,7 @@ from mtlbox.datasets.mat import read_mat
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import INDOORS, likely_unit
 from mtlbox.tasks.palette import distinct_colours
 
 _FARTHEST = 50  # metres that no depth of a room exceeds
@@ -73,13 +74,16 @@ def _depth(path: str) -> Array:
     require_floats(stored, path, 'depths in metres')
     depth = plane(stored)
     if depth.max() > _FARTHEST:
-        raise ValueError(f'{path}: depths in metres are expected, but the largest is {depth.max():g}: other units?')
+        looks = likely_unit(float(np.median(depth[depth > 0])), INDOORS)
+        raise ValueError(
+            f'{path}: depths in metres are expected, but the largest is {depth.max():g}: these look like {looks}.'
+        )
     return depth.astype(np.float32)
 
 
-def _normals(path: str) -> Array:
+def _vectors(path: str) -> Array:
     if Path(path).suffix != '.npy':
-        return normals_of_picture(path)
+        return vectors_of_picture(path)
     stored = _stored(path)
     require_floats(stored, path, 'unit vectors')
     if stored.ndim != 3 or stored.shape[2] != 3:
@@ -87,7 +91,11 @@ def _normals(path: str) -> Array:
     largest = max(stored.max(), -stored.min())
     if not largest <= 1.02:  # NaN as well
         raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
-    return unit(stored.astype(np.float32))
+    return stored.astype(np.float32)
+
+
+def _normals(path: str) -> Array:
+    return unit(_vectors(path))
 
 
 def _boundary(path: str) -> Array:
@@ -105,6 +113,7 @@ _KINDS: dict[str, tuple[str, Callable[..., Array]]] = {
     'boundary': ('edge', _boundary),
 }
 """By label: its folder, which all archives share, and its reader."""
+_STORED = {'normals': _vectors}
 
 
 def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
@@ -114,7 +123,7 @@ def _layout(name: str, title: str, images: str, *, resample: bool = False, **map
         title=title,
         images=Source.at(f'images/{{name}}{images}'),
         maps={
-            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),))
+            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),), _STORED.get(label))
             for label, (folder, read) in _KINDS.items()
         },
         resample=resample,
@@ -169,6 +178,7 @@ class NYUD(ListedDataset):
         'palette': {'semseg': distinct_colours(40), 'semseg_taskonomy': distinct_colours(17)},
         'label_maps': {'semseg_taskonomy': 'nyud-to-taskonomy'},
         'units': {'depth': Depth.unit},
+        'usual': {'depth': INDOORS},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

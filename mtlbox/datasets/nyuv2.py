@@ -25,6 +25,7 @@ from mtlbox.datasets.mtan import Modality, MTANDataset, decode_classes
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import INDOORS
 from mtlbox.tasks.palette import distinct_colours
 
 
@@ -73,6 +74,7 @@ class NYUv2(MTANDataset):
         'palette': {'semseg': distinct_colours(13), 'semseg_taskonomy': distinct_colours(17)},
         'label_maps': {'semseg_taskonomy': 'nyuv2-13-to-taskonomy'},
         'units': {'depth': Depth.unit},
+        'usual': {'depth': INDOORS},
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

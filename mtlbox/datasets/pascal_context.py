@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from mtlbox.datasets.decode import binary_of_picture, normals_of_picture
+from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, vectors_of_picture
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
@@ -199,7 +199,9 @@ class PASCALContext(ListedDataset):
                 ),
                 'human_parts': MapFiles(_human_parts, (Source.at('human_parts/{name}.mat'),)),
                 'saliency': MapFiles(binary_of_picture, (Source.at('sal_distill/{name}.png'),)),
-                'normals': MapFiles(_normals, (Source.at('normals_distill/{name}.png'), _LABEL_MAPS)),
+                'normals': MapFiles(
+                    _normals, (Source.at('normals_distill/{name}.png'), _LABEL_MAPS), vectors_of_picture
+                ),
                 'boundary': MapFiles(_boundary, (_LABEL_MAPS,)),
             },
         ),

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mtlbox.tasks.base import Array
 
 _FIELD = re.compile(r'\{(\w+)\}')
+_LOSSY = ('.jpg', '.jpeg')
 
 
 class Source(NamedTuple):
@@ -43,10 +44,18 @@ class MapFiles(NamedTuple):
         read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the
             file.
         sources: The files that it is read from.
+        stored: Takes the path of the first source and returns what it holds before reading mends it, as the length of
+            vectors; None where reading mends nothing.
     """
 
     read: Callable[..., Array]
     sources: tuple[Source, ...]
+    stored: Callable[[str], Array] | None = None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether it is kept in a format that blurs it."""
+        return any(path.endswith(_LOSSY) for path in self.sources[0].paths)
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,11 @@ class FileLayout:
 
     def __str__(self) -> str:
         return f'{self.name} ({self.title}): {", ".join(map(str, self.sources()))}'
+
+
+def fields_of(template: str) -> list[str]:
+    """Return the fields of a template, each once, in the order in which they come."""
+    return list(dict.fromkeys(_FIELD.findall(template)))
 
 
 def place(template: str, name: str, split: str) -> str:

@@ -33,6 +33,7 @@ from mtlbox.datasets.normals_from_depth import Pinhole
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import OUTDOORS
 from mtlbox.tasks.palette import distinct_colours
 
 CAMERA = Pinhole((532.740352, 532.740352), (640, 380), (760, 1280))
@@ -101,6 +102,7 @@ class Synthia(ScannedDataset):
         'palette': {'semseg': distinct_colours(22), 'semseg_cityscapes': CITYSCAPES_PALETTE},
         'label_maps': {'semseg_cityscapes': 'synthia-to-cityscapes'},
         'units': {'depth': Depth.unit},
+        'usual': {'depth': OUTDOORS},
         'sizes': {split: len(names) for split, names in SPLITS.items()},
     }
     ORIGIN = 'SYNTHIA_RAND_CITYSCAPES.rar, which synthia-dataset.net offers.'

@@ -38,7 +38,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtlbox.datasets.class_names import NYUD_40_CLASSES, NYUV2_13_CLASSES, TASKONOMY_17_CLASSES
-from mtlbox.datasets.decode import deep, metres, normals_of_picture, numbered_classes
+from mtlbox.datasets.decode import deep, metres, numbered_classes, unit, vectors_of_picture
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
@@ -63,8 +63,12 @@ def _depth(path: str) -> Array:
     return metres(path, 512)
 
 
+def _vectors(path: str) -> Array:
+    return vectors_of_picture(path, grey=127)
+
+
 def _normals(path: str) -> Array:
-    return normals_of_picture(path, grey=127)
+    return unit(_vectors(path))
 
 
 def _edges(path: str) -> Array:
@@ -81,6 +85,7 @@ _READERS: dict[str, tuple[Callable[..., Array], str, str]] = {
     'edge': (_edges, 'edge_texture', 'edge_texture'),
 }
 """By label: its reader, its folder, and what its files call it."""
+_STORED = {'normals': _vectors}
 
 
 def _layout(name: str, title: str, folder: str) -> FileLayout:
@@ -89,7 +94,10 @@ def _layout(name: str, title: str, folder: str) -> FileLayout:
     def files(domain: str, called: str) -> Source:
         return Source.at(f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png')
 
-    maps = {label: MapFiles(read, (files(domain, called),)) for label, (read, domain, called) in _READERS.items()}
+    maps = {
+        label: MapFiles(read, (files(domain, called),), _STORED.get(label))
+        for label, (read, domain, called) in _READERS.items()
+    }
     return FileLayout(name=name, title=title, images=files('rgb', 'rgb'), maps=maps)
 
 
@@ -111,6 +119,7 @@ class Taskonomy(ScannedDataset):
     """
 
     TITLE = 'Taskonomy'
+    SUBSETS = SUBSETS
     LISTS = 'train_val_test_{subset}.csv'
     LAYOUTS = (
         _layout('taskonomy-buildings', 'a folder per building', '{0}/{domain}'),
@@ -131,6 +140,7 @@ class Taskonomy(ScannedDataset):
         },
         'label_maps': {'semseg_nyud': 'taskonomy-to-nyud', 'semseg_nyuv2': 'taskonomy-to-nyuv2-13'},
         'units': {'depth': Depth.unit, 'depth_euclidean': Depth.unit},
+        'usual': {'depth': (0.1, 40.0), 'depth_euclidean': (0.1, 40.0)},
         'sizes': {'train': None, 'val': None, 'test': None},
     }
     ORIGIN = (
@@ -150,6 +160,11 @@ class Taskonomy(ScannedDataset):
         """The subset, where it is not the one that papers score."""
         return '' if self.subset == 'tiny' else f'{self.subset} subset'
 
+    @property
+    def lists(self) -> str:
+        """Path of the list of the subset."""
+        return self.LISTS.format(subset=self.subset)
+
     def wanted(self) -> Mapping[str, Container[str]]:
         """Return the buildings of the split."""
         if not self._buildings:
@@ -163,13 +178,14 @@ class Taskonomy(ScannedDataset):
             FileNotFoundError: There is no list, or it has no building in this split.
             ValueError: It is no such list.
         """
-        name = self.LISTS.format(subset=self.subset)
-        paths = [path for folder in _LIST_FOLDERS if (path := Path(self.data_root, folder, name)).is_file()]
+        paths = self.list_files()
         if not paths:
             places = ', in '.join(_LIST_FOLDERS[1:])
+            others = [subset for subset in SUBSETS if self._find_lists(subset)]
+            hint = f' There is one of subset={" or ".join(map(repr, others))}.' if others else ''
             raise FileNotFoundError(
-                f'There is no file {name}, the list of the buildings of each split, in {self.data_root}, in {places} '
-                f'there.\n{self._help()}'
+                f'There is no file {self.lists}, the list of the buildings of each split, in {self.data_root}, in '
+                f'{places} there.{hint}\n{self._help()}'
             )
         try:
             with open(paths[0], encoding='utf-8', newline='') as file:
@@ -183,6 +199,14 @@ class Taskonomy(ScannedDataset):
             raise FileNotFoundError(f'{paths[0]} names no building of the split {self.split!r}.')
         return found
 
+    def list_files(self) -> list[Path]:
+        """Return the list of the buildings of the subset, which all splits share."""
+        return self._find_lists(self.subset)[:1]
+
+    def _find_lists(self, subset: str) -> list[Path]:
+        paths = [Path(self.data_root, folder, self.LISTS.format(subset=subset)) for folder in _LIST_FOLDERS]
+        return [path for path in paths if path.is_file()]
+
     def read_names(self) -> Iterator[str]:
         """Yield the names of the split, building by building.
 
@@ -195,8 +219,7 @@ class Taskonomy(ScannedDataset):
             yield name
         missing = [building for building in self._buildings if building not in seen]
         if missing:
-            listed = self.LISTS.format(subset=self.subset)
             self.refuse_missing(
-                f'Missing: the pictures of the buildings {some(missing)}, which {listed} has in the split '
+                f'Missing: the pictures of the buildings {some(missing)}, which {self.lists} has in the split '
                 f'{self.split!r}.\n{self._help()}'
             )

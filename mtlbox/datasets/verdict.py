@@ -22,7 +22,7 @@ from mtlbox.version import __version__
 
 FOLDER = '.mtlbox'
 """Name of the folder beside the data."""
-_FORMAT = {'format': 1, 'mtlbox': __version__}
+_FORMAT = {'format': 2, 'mtlbox': __version__}
 _SETTLED = 2_000_000_000  # nanoseconds
 _KEPT = 8  # verdicts of one split, for different choices of labels
 
@@ -67,7 +67,8 @@ def look_once(
     Args:
         root: Folder of the data.
         key: What the files are, e.g. data set, layout and split.
-        kinds: The files by kind, e.g. by label, each gone through once. A verdict on more kinds stands for fewer.
+        kinds: The files by kind, i.e. by the place that they have in common, each gone through once. A verdict on more
+            kinds stands for fewer; those on other choices of files are kept beside it.
         look: Raises what is wrong with the files.
     """
     started, root = time.time_ns(), str(root)
@@ -113,20 +114,22 @@ def _file_name(what: str, key: Sequence[str]) -> str:
 
 
 class Journal:
-    """What was found out about each sample of a split, written down as it is found, so that a killed run goes on.
+    """What was found out about each sample, written down as it is found, so that a killed run goes on.
 
     Args:
         root: Folder of the data.
-        key: What the samples are, e.g. data set and split.
-        state: What must be the same for earlier entries to be of use, as plain values.
-        forget: Begin anew.
+        key: What is looked at, e.g. data set, layout and labels.
     """
 
-    def __init__(self, root: str | Path, key: Sequence[str], state: Mapping[str, Any], *, forget: bool = False) -> None:
+    def __init__(self, root: str | Path, key: Sequence[str]) -> None:
         self._root, self._name = str(root), _file_name('verify', key) + '.jsonl'
-        self._header = {**_FORMAT, **state}
-        self._found = {} if forget else self._read()
+        self._found = self._read()
         self._file: IO[str] | None = None
+
+    def forget(self, samples: Iterable[str]) -> None:
+        """Drop the entries of some samples."""
+        for sample in samples:
+            self._found.pop(sample, None)
 
     def get(self, sample: str, stamp: Stamp) -> Any:
         """Return the entry of a sample whose files have not changed since it was made; None where there is none."""
@@ -141,9 +144,9 @@ class Journal:
             self._file.flush()
 
     @contextmanager
-    def writing(self, samples: Sequence[str]) -> Iterator[None]:
-        """Keep entries of ``samples`` while the context lasts; where no place can be written, keep none."""
-        lines = [json.dumps(self._header) + '\n', *(self._line(sample) for sample in samples if sample in self._found)]
+    def writing(self) -> Iterator[None]:
+        """Keep new entries beside the others while the context lasts; where no place can be written, keep none."""
+        lines = [json.dumps(_FORMAT) + '\n', *map(self._line, self._found)]
         with ExitStack() as stack:
             for place in _places(self._root):
                 with suppress(OSError):
@@ -161,7 +164,7 @@ class Journal:
         for place in _places(self._root):
             with suppress(OSError, ValueError):
                 header, *lines = (place / self._name).read_text(encoding='utf-8').splitlines()
-                if json.loads(header) == self._header:
+                if json.loads(header) == _FORMAT:
                     return dict(_entries(lines))
         return {}
 

@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.logging import MMLogger
 
+from mtlbox.datasets.arrays import ARRAYS
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.layouts.writing import stream_jobs
+from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.verdict import Journal, Stamp
 from mtlbox.datasets.verify_report import LabelReport, Report, SplitReport
 from mtlbox.registry import did_you_mean
 
+_ANY_LAYOUT = {**{name: name for name, layout in LAYOUTS.items() if not layout.options}, **SEVERAL}
 KNOWN: dict[str, tuple[type[MultiTaskDataset], Mapping[str, dict], Mapping[str, Any]]] = {
     **{name: (layout.dataset, layout.tasks, layout.options) for name, layout in LAYOUTS.items()},
+    **{
+        f'{name}-{ARRAYS}': (LAYOUTS[one].dataset, LAYOUTS[one].tasks, {'layout': ARRAYS})
+        for name, one in _ANY_LAYOUT.items()
+        if issubclass(LAYOUTS[one].dataset, ListedDataset)
+    },
     **{name: (LAYOUTS[one].dataset, LAYOUTS[one].tasks, {}) for name, one in SEVERAL.items()},
 }
 """Data sets that can be verified: class, a task per label, and what else its constructor is given."""
 
-_NEEDED = ('train', 'val')
+NEEDED = ('train', 'val')
+"""Splits that a data set must have; others may be missing."""
+
+
+class Part(NamedTuple):
+    """What is read of a data set.
+
+    Attributes:
+        dataset: Its name in :data:`KNOWN`.
+        root: Its folder.
+        split: The split.
+        labels: Which labels; by default all.
+        subset: Which subset, where the data set has several; by default that of its class.
+    """
+
+    dataset: str
+    root: str
+    split: str
+    labels: tuple[str, ...] | None = None
+    subset: str | None = None
 
 
 class _Found(NamedTuple):
@@ -38,6 +67,7 @@ class _Found(NamedTuple):
         doubts: What looks wrong.
         size: ``'HxW'`` of the picture; '' where it cannot be read.
         ranges: ``{label: (lowest, highest)}`` of the labelled pixels.
+        flawed: ``{label: share}`` as :meth:`~mtlbox.tasks.Task.flawed` gives it.
         resampled: Maps that were brought to the size of their picture.
         lasting: Whether it stays true while the files stay the same; a refusal of the system need not.
     """
@@ -46,6 +76,7 @@ class _Found(NamedTuple):
     doubts: list[str]
     size: str
     ranges: dict[str, tuple[float, float]]
+    flawed: dict[str, float]
     resampled: int
     lasting: bool
 
@@ -55,6 +86,7 @@ def verify(
     root: str | Path,
     *,
     labels: Sequence[str] | None = None,
+    subset: str | None = None,
     workers: int = 1,
     quiet: bool = False,
     again: bool = False,
@@ -68,51 +100,73 @@ def verify(
         dataset: A name in :data:`KNOWN`; ``'nyud'`` takes any of its layouts, ``'nyud-b'`` only that one.
         root: Its folder.
         labels: Which labels are looked at; by default all.
+        subset: Which subset, where the data set has several; by default the one that its class reads.
         workers: Processes.
         quiet: Show no progress bar.
         again: Read everything, whatever was found before.
 
     Raises:
-        ValueError: The name or a label is unknown.
+        ValueError: The name, a label or the subset is unknown.
     """
     if dataset not in KNOWN:
         raise ValueError(f'{dataset!r} cannot be verified.{did_you_mean(dataset, KNOWN)}')
-    for label in labels or ():
-        if label not in KNOWN[dataset][1]:
-            raise ValueError(f'{dataset} has no label {label!r}.{did_you_mean(label, KNOWN[dataset][1])}')
-    wanted = None if labels is None else tuple(sorted(set(labels)))
     report = Report(dataset, str(root))
     with silent():
-        for split in KNOWN[dataset][0].METAINFO['sizes']:
+        for part in parts_of(dataset, root, labels=labels, subset=subset):
             try:
-                built = build(dataset, str(root), split, labels=wanted)
+                built = build(part)
             except (OSError, ValueError) as error:
-                if split in _NEEDED or not isinstance(error, FileNotFoundError):
-                    report.problems.append(f'{split}: {str(error).splitlines()[0]}')
+                if part.split in NEEDED or not isinstance(error, FileNotFoundError):
+                    report.problems.append(f'{part.split}: {str(error).splitlines()[0]}')
                 continue
-            _read_split(report, built, split, wanted, workers=workers, quiet=quiet, again=again)
+            _read_split(report, built, part, workers=workers, quiet=quiet, again=again)
         if not report.splits:
             _say_what_else(report)
         build.cache_clear()
+    report.problems, report.doubts = ([*dict.fromkeys(said)] for said in (report.problems, report.doubts))
     return report
 
 
-def recognise(root: str | Path) -> list[str]:
-    """Return the names in :data:`KNOWN` whose files ``root`` holds; of several of one class, the most exact one."""
-    fitting: list[str] = []
+def parts_of(
+    dataset: str, root: str | Path, *, labels: Sequence[str] | None = None, subset: str | None = None
+) -> list[Part]:
+    """Return what is read of a data set of :data:`KNOWN`, split by split.
+
+    Raises:
+        ValueError: A label or the subset is unknown.
+    """
+    cls, tasks, _ = KNOWN[dataset]
+    for label in labels or ():
+        if label not in tasks:
+            raise ValueError(f'{dataset} has no label {label!r}.{did_you_mean(label, tasks)}')
+    if subset is not None and subset not in cls.SUBSETS:
+        having = ', '.join(name for name, (other, _, _) in KNOWN.items() if other.SUBSETS)
+        near = did_you_mean(subset, cls.SUBSETS) if cls.SUBSETS else f' Subsets have: {having}.'
+        raise ValueError(f'{dataset} has no subset {subset!r}.{near}')
+    wanted = None if labels is None else tuple(label for label in tasks if label in labels)
+    return [Part(dataset, str(root), split, wanted, subset) for split in cls.METAINFO['sizes']]
+
+
+def recognise(root: str | Path) -> list[Part]:
+    """Return the first split that ``root`` holds of each data set; of several names of one class, of the most exact."""
+    fitting: list[Part] = []
     with silent():
         for name, (cls, _, _) in KNOWN.items():
-            if any(KNOWN[other][0] is cls for other in fitting):
+            if any(KNOWN[other.dataset][0] is cls for other in fitting):
                 continue
-            for split in cls.METAINFO['sizes']:
-                try:
-                    build(name, str(root), split)
-                except (OSError, ValueError):
-                    continue
-                fitting.append(name)
-                break
+            parts = (part for subset in cls.SUBSETS or (None,) for part in parts_of(name, root, subset=subset))
+            fitting += islice(filter(can_be_built, parts), 1)
         build.cache_clear()
     return fitting
+
+
+def can_be_built(part: Part) -> bool:
+    """Return whether a split is there, whatever of it is missing."""
+    try:
+        build(part)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _say_what_else(report: Report) -> None:
@@ -125,7 +179,7 @@ def _say_what_else(report: Report) -> None:
             'nyud-c or nyuv2-13 of it'
         )
         return
-    fitting = [name for name in recognise(report.root) if name != report.dataset]
+    fitting = [part.dataset for part in recognise(report.root) if part.dataset != report.dataset]
     if fitting:
         report.problems.append(f'{report.root} looks like {" or ".join(fitting)}')
 
@@ -133,63 +187,72 @@ def _say_what_else(report: Report) -> None:
 def _read_split(
     report: Report,
     dataset: MultiTaskDataset,
-    split: str,
-    wanted: tuple[str, ...] | None,
+    part: Part,
     *,
     workers: int,
     quiet: bool,
     again: bool,
 ) -> None:
-    meta = dataset.metainfo
+    meta, split = dataset.metainfo, part.split
     published = meta['sizes'][split]
-    seen = SplitReport(len(dataset), published, labels={key: LabelReport() for key in dataset.tasks})
+    labels = {key: LabelReport(flaw=task.flaw) for key, task in dataset.tasks.items()}
+    seen = SplitReport(len(dataset), published, labels=labels)
     report.layout, report.replica = meta.get('layout', report.dataset), meta['replica']
     report.splits[split] = seen
     if not report.replica and published is not None and len(dataset) != published:
         report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
-    journal = Journal(report.root, (report.dataset, split, *(wanted or ())), {'layout': report.layout}, forget=again)
-    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    stamps = [Stamp(dataset.files_of(info), report.root) for info in infos]
-    names = [str(info.get('sample_id', index)) for index, info in enumerate(infos)]
+    before = len(report.problems)
+    report.problems += [
+        f'{path} is missing, though there are labels of it' for path in dataset.missing_pictures(dataset.data_list)
+    ]
+    journal = Journal(report.root, (type(dataset).__name__, report.layout, *(part.labels or ())))
+    names, stamps = [], []
+    for index in range(len(dataset)):
+        picture, *maps = dataset.files_of(dataset.get_data_info(index))
+        names.append(os.path.relpath(picture, report.root))  # not the sample's: splits may share files, or only names
+        stamps.append(Stamp([picture, *maps], report.root))
+    if again:
+        journal.forget(names)
     entries = [journal.get(name, stamp) for name, stamp in zip(names, stamps)]
-    jobs = [(report.dataset, report.root, split, wanted, index) for index, entry in enumerate(entries) if entry is None]
+    jobs = [(part, index) for index, entry in enumerate(entries) if entry is None]
     seen.kept = len(entries) - len(jobs)
     looked = time.time_ns()
-    with journal.writing(names):
-        for job, found in zip(jobs, stream_jobs(_read_one, jobs, workers=workers, description=split, quiet=quiet)):
-            index = job[-1]
+    with journal.writing():
+        results = stream_jobs(_read_one, jobs, workers=workers, description=split, quiet=quiet)
+        for (_, index), found in zip(jobs, results):
             entries[index] = found
             if found.lasting:
                 journal.add(names[index], stamps[index], looked, found)
-    before = len(report.problems)
-    for problems, doubts, size, ranges, resampled, _ in entries:
-        report.problems += problems
-        report.doubts += doubts
-        if size:
-            seen.sizes[size] = seen.sizes.get(size, 0) + 1
-        for key, (low, high) in ranges.items():
+    for found in (_Found(*entry) for entry in entries):
+        report.problems += found.problems
+        report.doubts += found.doubts
+        if found.size:
+            seen.sizes[found.size] = seen.sizes.get(found.size, 0) + 1
+        for key, (low, high) in found.ranges.items():
             seen.labels[key].add(low, high)
-        seen.resampled += resampled
+        for key, share in found.flawed.items():
+            seen.labels[key].add_flawed(share)
+        seen.resampled += found.resampled
     if dataset.ONE_SIZE and len(seen.sizes) > 1:
         sizes = ', '.join(f'{size} ({n})' for size, n in seen.sizes.items())
         report.doubts.append(f'{split}: pictures of one size are expected, but there are {sizes}')
     if len(report.problems) == before:
-        _look_at_heads(report, split, wanted)
+        _look_at_heads(report, part)
 
 
-def _look_at_heads(report: Report, split: str, wanted: tuple[str, ...] | None) -> None:
+def _look_at_heads(report: Report, part: Part) -> None:
     """Let the data set look at its files as before training, so that its verdict is there."""
     try:
-        build(report.dataset, report.root, split, labels=wanted, check=True, allow_missing=False)
+        build(part, check=True, allow_missing=False)
     except (OSError, ValueError) as error:
-        report.problems.append(f'{split}: {str(error).splitlines()[0]}')
+        report.problems.append(f'{part.split}: {str(error).splitlines()[0]}')
 
 
-def _read_one(job: tuple[str, str, str, tuple[str, ...] | None, int]) -> _Found:
+def _read_one(job: tuple[Part, int]) -> _Found:
     """Read a sample; where it cannot be read whole, one label after the other."""
-    *where, wanted, index = job
-    dataset = build(*where, labels=wanted)
-    found, before = _Found([], [], '', {}, 0, True), getattr(dataset, 'resampled', 0)
+    part, index = job
+    dataset = build(part)
+    found, before = _Found([], [], '', {}, {}, 0, True), getattr(dataset, 'resampled', 0)
     try:
         found = _look_at(dataset, dataset.load_sample(index), found)
         return found._replace(resampled=getattr(dataset, 'resampled', 0) - before)
@@ -213,43 +276,42 @@ def _read_one(job: tuple[str, str, str, tuple[str, ...] | None, int]) -> _Found:
 
 def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found) -> _Found:
     """Add what can be said of a sample that was read."""
-    for key, gt in sample['gt'].items():
-        task = dataset.tasks[key]
-        packed = task.pack(gt)
-        values = packed[:, task.valid(packed[None])[0]]
-        if values.numel():
-            found.ranges[key] = (float(values.min()), float(values.max()))
-        doubt = task.doubt(gt)
+    for key, name in dataset.label_names.items():
+        task, gt = dataset.tasks[key], sample['gt'].get(key)
+        if gt is not None:
+            packed = task.pack(gt)
+            values = packed[:, task.valid(packed[None])[0]]
+            if values.numel():
+                found.ranges[key] = (float(values.min()), float(values.max()))
+        stored = dataset.load_stored(dict(sample), name)
+        seen = gt if stored is None else stored  # a map may be without a label only because of what is wrong with it
+        if seen is None:
+            continue
+        share = task.flawed(seen)
+        if share is not None:
+            found.flawed[key] = share
+        usual = dataset.METAINFO.get('usual', {}).get(name)
+        doubt = task.doubt(seen, usual=usual, lossy=dataset.is_lossy(name))
         if doubt:
-            where = (sample.get('label_paths') or {}).get(dataset.label_names.get(key, ''), sample['sample_id'])
-            found.doubts.append(f'{where}: {doubt}')
+            found.doubts.append(f'{(sample.get("label_paths") or {}).get(name, sample["sample_id"])}: {doubt}')
     return found._replace(size='x'.join(map(str, np.shape(sample['img'])[:2])))
 
 
 @lru_cache(maxsize=2)
-def build(
-    name: str,
-    root: str,
-    split: str,
-    *,
-    labels: tuple[str, ...] | None = None,
-    check: bool = False,
-    allow_missing: bool = True,
-) -> MultiTaskDataset:
+def build(part: Part, *, check: bool | None = False, allow_missing: bool = True) -> MultiTaskDataset:
     """Build a data set of :data:`KNOWN` and keep it, by default one that lists what is missing as it lists the rest.
 
     Args:
-        name: Its name.
-        root: Its folder.
-        split: Its split.
-        labels: Which labels are read; by default all.
-        check: As the data set's.
+        part: Which one, and what is read of it.
+        check: As the data set's; None for what its class does by itself.
         allow_missing: As the data set's.
     """
-    cls, tasks, options = KNOWN[name]
-    tasks = {label: task for label, task in tasks.items() if labels is None or label in labels}
-    options = {'check': check, 'serialize_data': False, **options}
-    return cls(data_root=root, split=split, tasks=tasks, allow_missing=allow_missing, **options)
+    cls, tasks, options = KNOWN[part.dataset]
+    tasks = {label: task for label, task in tasks.items() if part.labels is None or label in part.labels}
+    given = {'check': check, 'subset': part.subset}
+    options = {**options, **{key: value for key, value in given.items() if value is not None}}
+    arguments = {'tasks': tasks, 'allow_missing': allow_missing, 'serialize_data': False, **options}
+    return cls(data_root=part.root, split=part.split, **arguments)
 
 
 @contextmanager

@@ -16,17 +16,29 @@ class LabelReport:
     Attributes:
         labelled: Samples with a labelled pixel.
         low, high: Extremes of the labelled pixels.
+        flaw: What its maps may have, e.g. vectors that are not of unit length; '' where there is nothing of the kind.
+        flawed: Share of the pixels with it, the mean over the maps.
+        looked: Maps that were looked at for it.
     """
 
     labelled: int = 0
     low: float | None = None
     high: float | None = None
+    flaw: str = ''
+    flawed: float | None = None
+    looked: int = 0
 
     def add(self, low: float, high: float) -> None:
         """Count one sample."""
         self.labelled += 1
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
+
+    def add_flawed(self, share: float) -> None:
+        """Count the flawed pixels of one map."""
+        self.looked += 1
+        before = self.flawed or 0.0
+        self.flawed = before + (share - before) / self.looked
 
 
 @dataclass
@@ -39,7 +51,7 @@ class SplitReport:
         sizes: ``{'HxW': samples}`` of the pictures.
         labels: By label.
         resampled: Maps of another size than their picture, where the layout lets them be brought to its size.
-        kept: Samples that an earlier run read and that have not changed since.
+        kept: Samples that were read before, as those of another split, and that have not changed since.
     """
 
     samples: int
@@ -84,7 +96,7 @@ class Report:
     def __str__(self) -> str:
         kind = 'a replica: rendered rooms' if self.replica else 'not a replica'
         lines = [f'{self.root}: {self.dataset}, layout {self.layout or "unknown"}, {kind}']
-        rows = [('split', 'label', 'labelled', 'lowest', 'highest')]
+        rows = [('split', 'label', 'labelled', 'lowest', 'highest', '')]
         for name, split in self.splits.items():
             sizes = ', '.join(f'{size} ({n})' for size, n in Counter(split.sizes).most_common(3))
             more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
@@ -94,10 +106,11 @@ class Report:
             if split.resampled:
                 lines[-1] += f'; {split.resampled} maps of another size, brought to that of their picture'
             if split.kept:
-                lines[-1] += f'; {split.kept} read by an earlier run, unchanged since'
+                lines[-1] += f'; {split.kept} read before, unchanged since'
             for label, seen in split.labels.items():
                 span = ('-', '-') if seen.low is None else (f'{seen.low:.4g}', f'{seen.high:.4g}')
-                rows.append((name, label, str(seen.labelled), *span))
+                flaw = '' if seen.flawed is None else f'{seen.flawed:.1%} {seen.flaw}'
+                rows.append((name, label, str(seen.labelled), *span, flaw))
         if len(rows) > 1:
             widths = [max(map(len, column)) for column in zip(*rows)]
             lines += ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -32,6 +32,7 @@ from mtlbox.datasets.normals_from_depth import Pinhole
 from mtlbox.registry import DATASETS, did_you_mean
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.depth import OUTDOORS
 
 CAMERA = Pinhole((725.0087, 725.0087), (620.5, 187), (375, 1242))
 """The cameras of all scenes."""
@@ -125,6 +126,7 @@ class VKITTI2(ScannedDataset):
         'palette': {'semseg': PALETTE, 'semseg_cityscapes': CITYSCAPES_PALETTE},
         'label_maps': {'semseg_cityscapes': 'vkitti2-to-cityscapes'},
         'units': {'depth': Depth.unit},
+        'usual': {'depth': OUTDOORS},
         'sizes': {'train': 18560, 'val': 2700},
     }
     ORIGIN = (

@@ -51,6 +51,8 @@ class Task:
     """Direction of the primary score."""
     unit: ClassVar[str] = ''
     """Unit of its numbers, where they have one."""
+    flaw: ClassVar[str] = ''
+    """What :meth:`flawed` counts."""
 
     def __init__(self, *, key: str) -> None:
         if not isinstance(key, str) or not key or '/' in key or '.' in key:
@@ -139,9 +141,19 @@ class Task:
                 f'Pixels without a label must be {self.ignore_value:g}.'
             )
 
-    def doubt(self, gt: Array) -> str:
-        """Say what looks wrong in a map that is legal, e.g. the unit of its numbers; '' where nothing does."""
+    def doubt(self, gt: Array, *, usual: tuple[float, float] | None = None, lossy: bool = False) -> str:
+        """Say what looks wrong in a map that is legal, e.g. the unit of its numbers; '' where nothing does.
+
+        Args:
+            gt: The map.
+            usual: Between what its median lies in the data set, where that is known.
+            lossy: Whether it comes from a format that blurs it, as JPEG does.
+        """
         return ''
+
+    def flawed(self, gt: Array) -> float | None:
+        """Return the share of the pixels that are not as the task has them (:attr:`flaw`); None where none can be."""
+        return None
 
     def empty(self, size: tuple[int, int]) -> Array:
         """Return the all-ignore map of ``size`` (H, W) that stands for a missing label."""

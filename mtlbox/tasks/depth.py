@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mtlbox.registry import TASKS
 from mtlbox.tasks.base import Array
 from mtlbox.tasks.ranges import RangeTask
 
-_FAR, _NEAR = 150, 0.1  # metres that half of a picture is not beyond, and that some of it is
+USUAL = (0.1, 150.0)
+"""Metres between which the median depth of a picture lies, whatever it shows."""
+INDOORS, OUTDOORS = (0.3, 15.0), (0.5, 300.0)
+"""The same of pictures of rooms, and of streets."""
+_SMALLER = {'millimetres': 1000, 'centimetres': 100}  # units, and how many of them a metre has
+
+
+def likely_unit(median: float, usual: tuple[float, float] = USUAL) -> str:
+    """Say what depths look like whose median is beyond what is ``usual`` in metres, e.g. ``'millimetres'``.
+
+    It is the unit in which the median is nearest to the (geometric) middle of ``usual``; ``'no metres'`` if in none it
+    lies within.
+    """
+    low, high = usual
+    fitting = {unit: median / many for unit, many in _SMALLER.items() if low <= median / many <= high}
+    return min(fitting, key=lambda unit: abs(math.log(fitting[unit] ** 2 / (low * high))), default='no metres')
 
 
 @TASKS.register_module()
@@ -30,14 +47,19 @@ class Depth(RangeTask):
         """What looks ``zoom`` times larger is taken to be that much nearer."""
         return gt / np.float32(zoom)
 
-    def doubt(self, gt: Array) -> str:
-        """Say where the depths do not look like metres."""
+    def doubt(self, gt: Array, *, usual: tuple[float, float] | None = None, lossy: bool = False) -> str:
+        """Say where the depths do not look like metres, and what they look like."""
         known = gt[gt > 0]
-        if known.size and np.median(known) > _FAR:
-            return f'half of the depths are above {np.median(known):.4g}, which looks like centimetres or millimetres'
-        if known.size and known.max() < _NEAR:
-            return f'no depth is above {known.max():.4g}, which does not look like metres'
-        return ''
+        if not known.size:
+            return ''
+        median, (low, high) = float(np.median(known)), usual or USUAL
+        if low <= median <= high:
+            return ''
+        if median > high:
+            looks = likely_unit(median, (low, high))
+        else:
+            looks = 'depths scaled to 0..1' if known.max() <= 1 else 'no metres'
+        return f'the median depth is {median:.4g}: these look like {looks}; {low:g} to {high:g} metres are expected'
 
     def to_uint16(self, prediction: Array) -> Array:
         """Millimetres."""

@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mtlbox.datasets import NYUD, PASCALContext
+from mtlbox.datasets import PASCALContext
 from mtlbox.datasets.arrays import encode_array, read_array
-from mtlbox.datasets.layouts import LAYOUTS, hashes
-from mtlbox.datasets.layouts.arrays import SETS, convert
+from mtlbox.datasets.layouts import LAYOUTS, hashes, writing
+from mtlbox.datasets.layouts.arrays import REFUSED, SETS, convert
 from mtlbox.datasets.layouts.hashes import HASHES, Hashes
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verify import verify
@@ -35,13 +38,33 @@ def sums_hold(root: Path) -> bool:
     return {name for _, name in lines} == files and all(hashes._hash(root / name) == digest for digest, name in lines)
 
 
-@pytest.mark.parametrize('layout', ['nyud-a', 'nyud-b', 'nyud-c', 'pascal'])
+SOURCES = {layout: name for layout in LAYOUTS for name in (layout, layout.split('-')[0]) if f'{name}-arrays' in SETS}
+
+
+def test_every_data_set_is_converted_or_refused() -> None:
+    assert set(SOURCES.values()) == set(SETS.values()) == {
+        'nyud', 'pascal', 'cityscapes-raw', 'vkitti2', 'synthia', 'taskonomy'
+    }  # fmt: skip
+    assert LAYOUTS.keys() - SOURCES.keys() == set(REFUSED.values()) == {'nyuv2-13', 'cityscapes'}
+
+
+def readings(layout: str) -> Iterator[dict[str, Any]]:
+    """Tasks and labels: all of the layout, and the classes under the names of each other data set."""
+    yield {'tasks': LAYOUTS[layout].tasks}
+    meta = LAYOUTS[layout].dataset.METAINFO
+    for mapped in meta.get('label_maps', ()):
+        task = {'type': 'SemSeg', 'num_classes': len(meta['classes'][mapped])}
+        yield {'tasks': {'semseg': task}, 'labels': {'semseg': mapped}}
+
+
+@pytest.mark.parametrize('layout', SOURCES)
 def test_arrays_are_what_the_layout_gives(tmp_path: Path, layout: str) -> None:
-    source, root, name = replica(layout, tmp_path / 'in'), tmp_path / 'out', layout.split('-')[0]
-    assert convert(source, root, dataset=f'{name}-arrays', quiet=True) == COUNTS
-    cls, tasks = LAYOUTS[layout].dataset, LAYOUTS[layout].tasks
-    for split, count in COUNTS.items():
-        old, new = (cls(data_root=str(where), split=split, tasks=tasks) for where in (source, root))
+    source, root, name = replica(layout, tmp_path / 'in'), tmp_path / 'out', SOURCES[layout]
+    cls = LAYOUTS[layout].dataset
+    more = {'all': 0} if 'all' in cls.METAINFO['sizes'] else {}  # its samples are those of the others
+    assert convert(source, root, dataset=f'{name}-arrays', quiet=True) == {**COUNTS, **more}
+    for (split, count), reading in product(COUNTS.items(), readings(layout)):
+        old, new = (cls(data_root=str(where), split=split, **reading) for where in (source, root))
         assert new.metainfo['layout'] == 'arrays' and new.metainfo['replica'] and len(new) == count
         for index in range(count):
             one, other = old.load_sample(index), new.load_sample(index)
@@ -49,11 +72,22 @@ def test_arrays_are_what_the_layout_gives(tmp_path: Path, layout: str) -> None:
             np.testing.assert_array_equal(one['img'], other['img'])
             for key, gt in one['gt'].items():
                 np.testing.assert_allclose(other['gt'][key], gt, rtol=0, atol=1.6e-5 if gt.ndim == 3 else 0)
-    report = verify(name, root, quiet=True)
-    assert report.good and report.layout == 'arrays'
+    for known in (name, f'{name}-arrays'):
+        report = verify(known, root, quiet=True)
+        assert report.good and report.layout == 'arrays', str(report)
     shutil.rmtree(root / '.mtlbox', ignore_errors=True)
     assert sums_hold(root)
-    assert convert(source, root, dataset=f'{name}-arrays', quiet=True) == {'train': 0, 'val': 0}
+    assert not any(convert(source, root, dataset=f'{name}-arrays', quiet=True).values())
+
+
+def test_a_subset_is_converted_with_its_list(tmp_path: Path) -> None:
+    source, root = replica('taskonomy-buildings', tmp_path / 'in'), tmp_path / 'out'
+    (source / 'splits').mkdir()
+    (source / 'train_val_test_tiny.csv').rename(source / 'splits/train_val_test_medium.csv')
+    convert(source, root, dataset='taskonomy-arrays', subset='medium', labels=['depth'], quiet=True)
+    assert verify('taskonomy', root, subset='medium', labels=['depth'], quiet=True).good
+    with pytest.raises(ValueError, match=r"nyud has no subset 'medium'\. Subsets have: taskonomy"):
+        convert(source, tmp_path / 'no', dataset='nyud-arrays', subset='medium')
 
 
 def test_a_label_that_is_missing_stays_missing(tmp_path: Path) -> None:
@@ -85,8 +119,9 @@ def test_a_split_that_shares_samples(tmp_path: Path) -> None:
     ]
 
 
-def test_a_killed_conversion_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    write_replica('nyud-c', tmp_path / 'in', counts={'train': 9, 'val': 2}, size=SIZE, quiet=True)
+@pytest.mark.parametrize(('layout', 'name'), [('nyud-c', 'nyud'), ('cityscapes-raw', 'cityscapes-raw')])
+def test_a_killed_conversion_loses_and_repeats_nothing(tmp_path: Path, layout: str, name: str) -> None:
+    write_replica(layout, tmp_path / 'in', counts={'train': 9, 'val': 2}, size=SIZE, quiet=True)
     source, root = tmp_path / 'in', tmp_path / 'out'
     program = (
         'import os, mtlbox.datasets.npy as npy\n'
@@ -96,22 +131,25 @@ def test_a_killed_conversion_loses_and_repeats_nothing(tmp_path: Path) -> None:
         '    done.append(path)\n'
         '    def half(file):\n'
         '        fill(file)\n'
-        '        if len(done) == 24: os.kill(os.getpid(), 9)\n'
+        '        if len(done) == 25: os.kill(os.getpid(), 9)\n'
         '    write(path, half)\n'
         'npy.write_whole = killed\n'
-        f'convert({str(source)!r}, {str(root)!r}, dataset="nyud-arrays", quiet=True)\n'
+        f'convert({str(source)!r}, {str(root)!r}, dataset="{name}-arrays", quiet=True)\n'
     )
     ended = subprocess.run([sys.executable, '-c', program], capture_output=True, check=False)
     assert ended.returncode == -9, ended.stderr
     before = {path: path.stat().st_mtime_ns for path in root.rglob('*.npy')}
-    assert len(before) == 21 and list(root.rglob('*.part'))  # after two markers, 4 samples of 5 files, and one file
+    assert len(before) == 21 and list(root.rglob('*.part'))  # after three markers, 4 samples of 5 files, and one file
     with open(root / HASHES, 'a') as file:
         file.write('0123')  # a line that was cut off
-    assert convert(source, root, dataset='nyud-arrays', quiet=True) == {'train': 5, 'val': 2}
+    cls, tasks = LAYOUTS[layout].dataset, LAYOUTS[layout].tasks
+    with pytest.raises((ValueError, FileNotFoundError), match=r'unfinished\.txt|no file .*train\.txt'):
+        cls(data_root=str(root), split='train', tasks=tasks)
+    assert convert(source, root, dataset=f'{name}-arrays', quiet=True) == {'train': 5, 'val': 2}
     whole = {path for path in before if int(path.stem[-4:]) < 4}
     assert len(whole) == 20 and all(path.stat().st_mtime_ns == before[path] for path in whole)
     assert sums_hold(root) and not list(root.rglob('*.part'))
-    assert len(NYUD(data_root=str(root), split='train', tasks=LAYOUTS['nyud-c'].tasks)) == 9
+    assert len(cls(data_root=str(root), split='train', tasks=tasks)) == 9
 
 
 @pytest.mark.slow
@@ -154,12 +192,24 @@ def test_what_cannot_be_converted(tmp_path: Path) -> None:
     (source / 'edge/val_0001.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'edge/val_0001\.png'):
         convert(source, root, dataset='nyud-arrays')
-    assert not root.exists() and set(SETS) == {'nyud-arrays', 'pascal-arrays'}
+    with pytest.raises(ValueError, match=r'nyuv2-13 is NumPy files already.* made of pascal, .*nyud'):
+        convert(source, root, dataset='nyuv2-13-arrays')
+    assert not root.exists()
     convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
     with pytest.raises(FileExistsError, match='labels'):
         convert(source, root, dataset='nyud-arrays', labels=['semseg'])
     with pytest.raises(ValueError, match='holds arrays already'):
         convert(root, tmp_path / 'again', dataset='nyud-arrays', labels=['depth'])
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, root = replica('nyud-c', tmp_path / 'in'), tmp_path / 'out'
+    monkeypatch.setattr(writing.shutil, 'disk_usage', lambda root: type('Usage', (), {'free': 9000}))
+    with pytest.raises(OSError, match='GB more, but its disk has'):
+        convert(source, root, dataset='nyud-arrays', quiet=True)
+    assert not list(root.rglob('*.npy'))
 
 
 @pytest.mark.parametrize('array', [np.array([[300]]), np.array([[-1]], np.int16)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtlbox.datasets import NYUv2
-from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures, replica
+from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures, replica, writing
 from mtlbox.datasets.layouts.mtan_nyuv2 import encode
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import write_files
@@ -134,7 +134,7 @@ def test_replica_needs_the_space_that_its_files_take(
     taken = sum(len(content) for _, content in files_of(tmp_path / 'measured').values())
     for share, fits in ((1.3, True), (0.7, False)):
         free = type('Usage', (), {'free': share * taken})
-        monkeypatch.setattr(replica.shutil, 'disk_usage', lambda root, free=free: free)
+        monkeypatch.setattr(writing.shutil, 'disk_usage', lambda root, free=free: free)
         root = tmp_path / str(share)
         if fits:
             assert write_replica(layout, root, **arguments) == arguments['counts']

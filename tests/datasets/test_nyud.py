@@ -202,7 +202,7 @@ WRONG = [
     ('nyud-b', 'normals/0003.npy', np.full((H, W), 0.5), r'normals/0003\.npy: vectors \(H, W, 3\)'),
     ('nyud-b', 'normals/0003.npy', np.full((H, W, 3), np.nan), r'normals/0003\.npy: unit vectors are expected'),
     ('nyud-b', 'edge/0003.npy', FULL * 0.5, r"edge/0003\.npy: the map of 'boundary' holds \[0\.5\]"),
-    ('nyud-c', 'depth/0003.npy', FULL * 2500, r'depth/0003\.npy: depths in metres are expected, .* 2500: other units'),
+    ('nyud-c', 'depth/0003.npy', FULL * 2500, r'depth/0003\.npy: depths in metres .* 2500: these look like milli'),
     ('nyud-c', 'depth/0003.npy', FULL * -1, r"depth/0003\.npy: the map of 'depth' holds negative"),
     ('nyud-c', 'depth/0003.npy', np.full((H, W), 7, np.uint16), r'depth/0003\.npy: depths in metres must be floats'),
     ('nyud-c', 'segmentation/0003.png', np.full((H, W), 255, np.uint8), r'0003\.png holds \[255\].*counted from 0'),

@@ -66,7 +66,7 @@ def test_an_archive_becomes_the_folder(served: Path, tmp_path: Path, top: str) -
     (served / 'a.tar.gz').unlink()
     shutil.rmtree(root)
     download('nyud-c', root, quiet=True)  # from what was kept
-    assert recognise(root) == ['nyud-c']
+    assert [part.dataset for part in recognise(root)] == ['nyud-c']
 
 
 def test_a_damaged_archive_leaves_nothing_behind(served: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_info_says_what_a_folder_holds(tmp_path: Path) -> None:
         f'at {root}: nyud-b, layout nyud-b (a replica: rendered rooms); train 2, val 1'
     )
     convert(root, tmp_path / 'arrays', dataset='nyud-arrays', quiet=True)
-    assert 'nyud, layout arrays (a replica: rendered rooms); train 2' in describe('nyud', tmp_path / 'arrays')
+    assert 'nyud-arrays, layout arrays (a replica: rendered rooms); train 2' in describe('nyud', tmp_path / 'arrays')
     assert describe('nyud', tmp_path / 'none').endswith('none: nothing')
     assert describe('nyud', tmp_path).endswith('nothing that is known')
     (tmp_path / 'nyu_depth_v2_labeled.mat').write_bytes(bytes(512) + b'\x89HDF\r\n\x1a\n')

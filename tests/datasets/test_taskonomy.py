@@ -131,6 +131,14 @@ def test_a_missing_building_or_file_is_named(tmp_path: Path) -> None:
     assert len(build(tmp_path, allow_missing=True)) == 2
 
 
+@pytest.mark.parametrize('subset', ['tiny', 'medium'])
+def test_a_missing_list_is_named_with_its_subset(tmp_path: Path, subset: str) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        build(tmp_path, subset=subset)
+    text = str(caught.value)
+    assert text.count(f'train_val_test_{subset}.csv') == 2 and '{' not in text, text
+
+
 def test_wrong_values_name_the_file(tmp_path: Path) -> None:
     write_by_hand(tmp_path)
     path = tmp_path / 'segment_semantic/taskonomy/beechwood/point_1_view_0_domain_segmentsemantic.png'

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtlbox.datasets import NYUD, NYUv2
+from mtlbox.datasets import NYUD, VKITTI2, NYUv2
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verdict import Stamp, look_once
@@ -137,6 +137,17 @@ def test_data_sets_look_at_the_heads_once(
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match='is truncated'):
         [cls(split=split, **arguments) for split in ('train', 'val')]
+
+
+def test_labels_of_one_file_share_its_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_replica('vkitti2-joint', tmp_path, counts={'train': 2, 'val': 1}, size=SIZE, quiet=True)
+    age(tmp_path)
+    looks: list[str] = []
+    monkeypatch.setattr(VKITTI2, '_find_damaged', lambda self, samples: looks.append(self.split))
+    tasks = LAYOUTS['vkitti2-joint'].tasks
+    for label in ('depth', 'normals', 'semseg', 'depth'):
+        VKITTI2(data_root=str(tmp_path), split='train', tasks={label: tasks[label]})
+    assert len(looks) == 2  # at the depths, at the classes
 
 
 def test_a_good_verification_saves_the_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verify import KNOWN, verify
 from mtlbox.tasks import Depth, Normals
+from mtlbox.tasks.depth import INDOORS, OUTDOORS, likely_unit
 
 SIZE = (48, 64)
 TOOL = Path(__file__).parents[2] / 'tools/data.py'
@@ -61,7 +62,7 @@ def test_what_is_wrong_is_listed(tmp_path: Path) -> None:
     assert report.layout == 'nyud-c' and not report.good
     assert len(report.problems) == 2 and len(report.doubts) == 1
     assert 'depth/train_0001.npy' in report.problems[0] and 'edge/train_0002.png' in report.problems[1]
-    assert 'depth/val_0000.npy: no depth is above 0.01, which does not look like metres' in report.doubts[0]
+    assert 'depth/val_0000.npy: the median depth is 0.01: these look like depths scaled to 0..1' in report.doubts[0]
     labelled = {name: seen.labelled for name, seen in report.splits['train'].labels.items()}
     assert labelled == {'semseg': 3, 'depth': 2, 'normals': 3, 'boundary': 2}
     assert '2 problems, 1 doubts' in str(report)
@@ -141,6 +142,7 @@ def npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+MILLIMETRES = npy(np.full(SIZE, 3000, np.float32))
 VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(np.float32)
 
 
@@ -149,8 +151,8 @@ VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(
     [
         ('nyud-c', 'segmentation/val_0000.png', png(np.full(SIZE, 41, np.uint8)), r'holds \[41\], but 1..40'),
         ('nyud-c', 'segmentation/val_0000.png', png(np.full((8, 9), 4, np.uint8)), 'is 8x9, but the image .* is 48x64'),
-        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 3000, np.float32)), 'the largest is 3000: other units'),
-        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 0.003, np.float32)), 'does not look like metres'),
+        ('nyud-c', 'depth/val_0000.npy', MILLIMETRES, 'the largest is 3000: these look like millimetres'),
+        ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 0.003, np.float32)), 'scaled to 0..1; 0.3 to 15 metres'),
         ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, np.nan, np.float32)), 'NaN'),
         ('nyud-c', 'depth/val_0000.npy', npy(np.ones(SIZE, np.float32))[:-9], 'is truncated'),
         ('nyud-c', 'depth/val_0000.npy', npy(np.full(SIZE, 3, np.uint16)), 'must be floats'),
@@ -158,7 +160,7 @@ VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(
         ('nyud-b', 'normals/val_0000.npy', npy(2 * VECTORS), 'largest component is 2'),
         ('nyuv2-13', 'val/normal/0.npy', npy(VECTORS / 3), 'not of unit length'),
         ('nyuv2-13', 'val/label/0.npy', npy(np.full(SIZE, 13, np.int8)), r'13'),
-        ('nyuv2-13', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 2000, np.float32)), 'centimetres or millimetres'),
+        ('nyuv2-13', 'val/depth/0.npy', MILLIMETRES, 'look like millimetres; 0.3 to 15 metres'),
         ('nyuv2-13', 'val/image/0.npy', npy(np.full((*SIZE, 3), 2, np.float32)), 'floats in 0..1'),
         ('cityscapes', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 40, np.float32)), 'rescaled disparities'),
         ('pascal', 'semseg/VOC12/val_000001.png', png(np.full(SIZE, 21, np.uint8)), '21'),
@@ -172,6 +174,80 @@ def test_each_fault_is_found(tmp_path: Path, layout: str, file: str, content: by
     report = verify(layout, root, quiet=True)
     found = report.problems + report.doubts
     assert len(found) == 1 and file in found[0] and re.search(said, found[0]), found
+
+
+def encoded(file: Path, array: np.ndarray, vectors: bool) -> bytes:
+    """The bytes of a file like ``file`` that holds ``array``, vectors being in -1..1."""
+    if file.suffix == '.npy':
+        return npy(array)
+    stored = np.rint(127 * array[..., ::-1] + 127).astype(np.uint8) if vectors else array
+    return cv2.imencode(file.suffix, stored)[1].tobytes()
+
+
+@pytest.mark.parametrize('layout', [name for name in LAYOUTS if 'normals' in LAYOUTS[name].tasks])
+def test_vectors_of_another_length_are_counted(tmp_path: Path, layout: str) -> None:
+    root = replica(layout, tmp_path)
+    cls, tasks, options = KNOWN[layout]
+    dataset = cls(data_root=str(root), split='val', tasks={'normals': tasks['normals']}, **options)
+    file, good = Path(dataset.get_data_info(0)['label_paths']['normals']), verify(layout, root, quiet=True)
+    before = good.splits['val'].labels['normals']
+    assert before.looked == 2 and (before.flawed == 0 or file.suffix == '.jpg'), before
+    assert f'{before.flawed:.1%} not of unit length' in str(good)
+    if 'normal' not in str(file):  # they are computed
+        return
+    file.write_bytes(encoded(file, 0.4 * VECTORS, True))  # so short that reading takes them for unknown
+    report = verify(layout, root, quiet=True)
+    assert report.doubts == [f'{file}: 100% of the vectors are not of unit length'], report.doubts
+    assert report.splits['val'].labels['normals'].flawed >= 0.5
+
+
+@pytest.mark.parametrize(
+    ('many', 'looks'),
+    [
+        (1000, 'the median depth is 2500: these look like millimetres'),
+        (100, 'the median depth is 250: these look like centimetres'),
+        (10, 'the median depth is 25: these look like no metres'),
+        (0.05, 'the median depth is 0.125: these look like depths scaled to 0..1'),
+        (1, ''),
+    ],
+)
+def test_the_likely_unit_of_depths_is_named(tmp_path: Path, many: float, looks: str) -> None:
+    root = replica('nyuv2-13', tmp_path)
+    file = root / 'val/depth/0.npy'
+    np.save(file, np.full((*SIZE, 1), 2.5 * many, np.float32))
+    doubts = verify('nyuv2-13', root, quiet=True).doubts
+    assert doubts == ([f'{file}: {looks}; 0.3 to 15 metres are expected'] if looks else [])
+
+
+def test_streets_are_farther_than_rooms() -> None:
+    depths = np.full((4, 5), 60, np.float32)
+    assert not Depth().doubt(depths, usual=OUTDOORS) and 'centimetres' in Depth().doubt(depths, usual=INDOORS)
+    assert likely_unit(2500, OUTDOORS) == 'centimetres' and likely_unit(2500, INDOORS) == 'millimetres'
+    assert all('depth' in cls.METAINFO['usual'] for cls, tasks, _ in KNOWN.values() if 'depth' in tasks)
+
+
+def test_pictures_that_are_missing_without_a_list_are_found_by_labels(tmp_path: Path) -> None:
+    root = replica('synthia', tmp_path)
+    (root / 'RGB/0000001.png').unlink()
+    report = verify('synthia', root, quiet=True)
+    assert report.splits['train'].samples == 2 and f'{root}/RGB/0000001.png is missing, though' in report.problems[0]
+    assert len(report.problems) == 1 and report.splits['all'].samples == 4, 'said once, of both splits'
+    cls, tasks, _ = KNOWN['synthia']
+    with pytest.raises(FileNotFoundError, match=r'Missing, though there are labels of them: .*/RGB/0000001\.png\.'):
+        cls(data_root=str(root), split='train', tasks=tasks)
+    assert len(cls(data_root=str(root), split='train', tasks=tasks, check=False)) == 2
+
+
+def test_a_subset_is_verified_where_there_are_any(tmp_path: Path) -> None:
+    root = replica('taskonomy-domains', tmp_path)
+    (root / 'train_val_test_tiny.csv').rename(root / 'train_val_test_full.csv')
+    problems = verify('taskonomy', root, quiet=True).problems
+    assert "There is one of subset='full'." in problems[0] and problems[-1].endswith('looks like taskonomy-domains')
+    assert verify('taskonomy', root, subset='full', quiet=True).good
+    with pytest.raises(ValueError, match=r"taskonomy has no subset 'ful'\. Did you mean 'full'"):
+        verify('taskonomy', root, subset='ful')
+    with pytest.raises(ValueError, match=r"synthia has no subset 'full'\. Subsets have: taskonomy"):
+        verify('synthia', root, subset='full')
 
 
 def test_pictures_of_two_sizes_are_doubted(tmp_path: Path) -> None:
@@ -206,7 +282,7 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch
     fresh = verify('nyud-c', root, quiet=True)  # what has only just changed is read again
     age(root)
     first, second = (verify('nyud-c', root, quiet=True) for _ in range(2))
-    assert [split.kept for split in second.splits.values()] == [3, 2] and '3 read by an earlier run' in str(second)
+    assert [split.kept for split in second.splits.values()] == [3, 2] and '3 read before' in str(second)
     assert first.doubts == second.doubts == fresh.doubts and len(first.doubts) == 1
     assert {name: split.labels for name, split in first.splits.items()} == {
         name: split.labels for name, split in second.splits.items()
@@ -220,6 +296,16 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch
     assert verify('nyud-c', root, quiet=True, again=True).splits['val'].kept == 0
     monkeypatch.setattr('mtlbox.datasets.verdict._FORMAT', {'format': 0})
     assert verify('nyud-c', root, quiet=True).splits['val'].kept == 0
+
+
+def test_a_sample_of_two_splits_is_read_once(tmp_path: Path) -> None:
+    root = replica('synthia', tmp_path)
+    age(root)
+    report = verify('synthia', root, quiet=True)
+    assert {name: split.kept for name, split in report.splits.items()} == {'train': 0, 'val': 0, 'all': 5}
+    again = verify('synthia', root, quiet=True, again=True)
+    assert {name: split.kept for name, split in again.splits.items()} == {'train': 0, 'val': 0, 'all': 0}
+    assert again.splits['all'].labels == report.splits['all'].labels
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
@@ -237,7 +323,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     )
     ended = subprocess.run([sys.executable, '-c', program], capture_output=True, check=False)
     assert ended.returncode == -9, ended.stderr
-    (journal,) = (tmp_path / '.mtlbox').glob('verify-*-train.jsonl')
+    (journal,) = (tmp_path / '.mtlbox').glob('verify-*.jsonl')
     with open(journal, 'a') as file:
         file.write('["train_0007", "0a')  # a line that was cut off
     report = verify('nyud-c', tmp_path, quiet=True)
@@ -260,7 +346,7 @@ def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ('task', 'gt', 'doubt'),
     [
-        (Depth(), np.full((4, 5), 2000.0), 'centimetres or millimetres'),
+        (Depth(), np.full((4, 5), 2000.0), 'the median depth is 2000: these look like millimetres; 0.1 to 150 metres'),
         (Depth(), np.full((4, 5), 3.0), ''),
         (Depth(), np.zeros((4, 5)), ''),
         (Normals(), np.zeros((4, 5, 3)), ''),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mtlbox.datasets import NYUv2, RoomsDataset
+from mtlbox.datasets.verify import KNOWN
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = """
@@ -62,9 +63,16 @@ def test_replica(replica: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     load_tool('data').main(['list'])
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith('nyuv2-13: ') and said[0].endswith('train 795, val 654; 288x384 (replica, convert)')
-    assert said[1].startswith('cityscapes: ') and said[1].endswith('train 2975, val 500; 128x256 (replica)')
-    assert said[3].startswith('nyud-b: ') and said[3].endswith('train 795, val 654; 480x640 (replica)')
+    known = {line.partition(': ')[0]: line for line in said}
+    assert set(known) == set(KNOWN) and len(said) == len(known)
+    for name, end in (
+        ('nyuv2-13', '; train 795, val 654; 288x384 (replica, convert, verify)'),
+        ('cityscapes', '; train 2975, val 500; 128x256 (replica, verify)'),
+        ('nyud-c', '; train 795, val 654; 425x560 (replica, convert, verify, download)'),
+        ('vkitti2-arrays', 'Virtual KITTI 2, as arrays (convert, verify)'),
+        ('taskonomy', 'Taskonomy, in any of its layouts (verify)'),
+    ):
+        assert known[name].endswith(end), known[name]
 
 
 def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +117,8 @@ def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         (['replica', 'nyuv2-13', str(TOOLS)], 'was not written by this command'),
         (['convert', 'nyuv2-13', 'nowhere', 'ROOT'], 'error: There is no nowhere/image/*.png'),
         (['convert', 'nyuv2-13', 'nowhere', 'ROOT', '--normals', 'x'], 'error: --normals is for the official .mat'),
+        (['convert', 'cityscapes-arrays', 'nowhere', 'ROOT'], 'error: cityscapes is NumPy files already, one per map'),
+        (['verify', 'nyud', 'ROOT', '--subset', 'tiny'], "error: nyud has no subset 'tiny'. Subsets have: taskonomy"),
         (['convert', 'nyud-arrays', 'nowhere', 'ROOT'], 'error: There is no file nowhere/gt_sets/train.txt'),
         (['download', 'nyud-b', 'ROOT'], 'nyud-b (NYU Depth v2, 40 classes'),
         (['download', 'nyud-d', 'ROOT'], "'nyud-d' is no data set. Did you mean 'nyud-"),

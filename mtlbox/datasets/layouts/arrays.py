@@ -1,50 +1,61 @@
-"""Converting any data set with lists of names, in whatever layout, to the arrays of :mod:`mtlbox.datasets.arrays`.
+"""Converting any data set of pictures, in whatever layout, to the arrays of :mod:`mtlbox.datasets.arrays`.
 
-Everything that a label needs is done once: pictures and MATLAB files are decoded, parts merged, boundaries computed and
-thinned, maps of another size brought to that of their picture. What is written is what the data set reads, exact but
+Everything that a label needs is done once: pictures and MATLAB files are decoded, parts merged, boundaries and normals
+computed, maps of another size brought to that of their picture. What is written is what the data set reads, exact but
 for vectors, which are rounded to 16 bits. The data set recognises the result like any of its layouts, so that a config
-needs no change but the folder; a replica stays a replica.
+needs no change but the folder; a replica stays a replica. A folder that was not converted to the end is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.arrays import ARRAYS, encode_array
 from mtlbox.datasets.layouts.hashes import Hashes
-from mtlbox.datasets.layouts.writing import MARKER, claim, stream_jobs, write_files, write_json, write_text
-from mtlbox.datasets.listed import ListedDataset, ScannedDataset
-from mtlbox.datasets.messages import REPLICA_MARKER
-from mtlbox.datasets.verify import KNOWN, build, silent
+from mtlbox.datasets.layouts.writing import (
+    MARKER,
+    claim,
+    encode_file,
+    require_space,
+    stream_jobs,
+    write_files,
+    write_json,
+    write_text,
+)
+from mtlbox.datasets.listed import ListedDataset
+from mtlbox.datasets.listing import Files
+from mtlbox.datasets.messages import REPLICA_MARKER, UNFINISHED_MARKER
+from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, can_be_built, parts_of, silent
 from mtlbox.registry import did_you_mean
+from mtlbox.tasks.base import Array
 
 SETS = {
-    f'{name}-{ARRAYS}': name
-    for name, (cls, _, options) in KNOWN.items()
-    if issubclass(cls, ListedDataset) and not issubclass(cls, ScannedDataset) and not options
+    name: name.removesuffix(f'-{ARRAYS}') for name, (_, _, options) in KNOWN.items() if options.get('layout') == ARRAYS
 }
 """What can be made: name of the result, and name of the data set."""
+REFUSED = {f'{name}-{ARRAYS}': name for name, (cls, _, _) in KNOWN.items() if not issubclass(cls, ListedDataset)}
+"""What is not made, since the data set is NumPy files itself; names as in :data:`SETS`."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    dataset: str
-    source: str
-    split: str
-    index: int
-    sample: str
-    labels: tuple[str, ...]
-    root: Path
+    """A sample to convert.
 
-    @property
-    def files(self) -> dict[str, Path]:
-        """The file of each label, and that of the image under ``'image'``."""
-        return {key: self.root / key / f'{self.sample}.npy' for key in ('image', *self.labels)}
+    Attributes:
+        part: Where it is from.
+        index: Its number there.
+        root: Where it goes to.
+    """
+
+    part: Part
+    index: int
+    root: Path
 
 
 def convert(
@@ -53,6 +64,7 @@ def convert(
     *,
     dataset: str,
     labels: Sequence[str] | None = None,
+    subset: str | None = None,
     workers: int = 1,
     quiet: bool = False,
 ) -> dict[str, int]:
@@ -65,59 +77,84 @@ def convert(
         root: A new or empty folder, or one that an earlier call with the same parameters has begun.
         dataset: Name in :data:`SETS`.
         labels: Which labels; by default all that the data set has, which must all be there.
+        subset: Which subset, where the data set has several; by default the one that its class reads.
         workers: Processes.
         quiet: Show no progress bar.
 
     Raises:
         FileNotFoundError: ``source`` or a file in it is missing.
         FileExistsError: ``root`` holds something else.
-        ValueError: ``dataset`` or a label is unknown, the layout cannot be told, or a file is damaged.
+        OSError: The disk is too small.
+        ValueError: ``dataset``, a label or the subset is unknown, the data set is arrays already, the layout cannot be
+            told, or a file is damaged.
     """
     if dataset not in SETS:
-        raise ValueError(f'Nothing is converted to {dataset!r}.{did_you_mean(dataset, SETS)}')
+        raise ValueError(_why_not(dataset))
     name, root = SETS[dataset], Path(root)
-    cls, tasks, _ = KNOWN[name]
-    for label in labels or ():
-        if label not in tasks:
-            raise ValueError(f'{name} has no label {label!r}.{did_you_mean(label, tasks)}')
-    wanted = tuple(label for label in tasks if labels is None or label in labels)
-    splits = {}
+    wanted = list(KNOWN[name][1]) if labels is None else labels
     with silent():
-        for split in cls.METAINFO['sizes']:
-            try:
-                splits[split] = build(name, str(source), split, labels=wanted, check=True, allow_missing=False)
-            except FileNotFoundError:
-                if split in ('train', 'val'):
-                    raise
-    meta = splits['train'].metainfo
-    if meta['layout'] == ARRAYS:
+        splits = {
+            part: cast(ListedDataset, build(part, check=None, allow_missing=False))
+            for part in parts_of(name, source, labels=wanted, subset=subset)
+            if part.split in NEEDED or can_be_built(part)
+        }
+    first, data = next(iter(splits.items()))
+    if data.layout.name == ARRAYS:
         raise ValueError(f'{source} holds arrays already.')
     parameters = {
         'content': 'arrays',
         'dataset': name,
         'source': str(Path(source).resolve()),
-        'layout': meta['layout'],
-        'labels': list(wanted),
+        'layout': data.layout.name,
+        'labels': list(first.labels or ()),
+        **({} if subset is None else {'subset': subset}),
     }
     claim(root, MARKER, parameters)
-    if meta['replica']:
+    if data.metainfo['replica']:
         write_json(root / REPLICA_MARKER, {'content': 'rendered rooms, converted', **parameters})
-    names = {
-        split: [str(info['sample_id']) for info in map(data.get_data_info, range(len(data)))]
-        for split, data in splits.items()
-    }
-    every: dict[str, _Job] = {}
-    for split, members in names.items():
-        for index, sample in enumerate(members):
-            every.setdefault(sample, _Job(name, str(source), split, index, sample, wanted, root))
-    jobs = [job for job in every.values() if not all(map(_is_whole, job.files.values()))]
+    write_text(root / UNFINISHED_MARKER, f'The same command goes on: tools/data.py convert {dataset} {source} {root}\n')
+    jobs = _open_jobs(splits, root)
+    if jobs:
+        size = sum(len(encode_file(path, array)) for path, array in _encode(jobs[0]).items())
+        require_space(root, len(jobs) * size)
     hashes = Hashes(root)
     hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
-    for split, members in names.items():
-        write_text(root / cls.LISTS.format(split=split), ''.join(f'{sample}\n' for sample in members))
+    for one in splits.values():
+        for path in one.list_files():
+            write_text(root / path.relative_to(source), path.read_text(encoding='utf-8'))
+    (root / UNFINISHED_MARKER).unlink()
     hashes.finish()
     build.cache_clear()
-    return {split: sum(job.split == split for job in jobs) for split in splits}
+    return {part.split: sum(job.part == part for job in jobs) for part in splits}
+
+
+def _why_not(dataset: str) -> str:
+    """Say why nothing is converted to a name, and what is."""
+    if dataset in REFUSED:
+        return (
+            f'{REFUSED[dataset]} is NumPy files already, one per map: there is nothing to gain. '
+            f'Arrays are made of {", ".join(SETS.values())}.'
+        )
+    return f'Nothing is converted to {dataset!r}.{did_you_mean(dataset, SETS)}'
+
+
+def _open_jobs(splits: Mapping[Part, ListedDataset], root: Path) -> list[_Job]:
+    """Return what is not there yet, each sample once though several splits may have it."""
+    seen, jobs = set[str](), []
+    for part, data in splits.items():
+        for index in range(len(data)):
+            files = _files_of(data, index)
+            if files['image'] not in seen and not all(_is_whole(root / path) for path in files.values()):
+                jobs.append(_Job(part, index, root))
+            seen.add(files['image'])
+    return jobs
+
+
+def _files_of(data: ListedDataset, index: int) -> dict[str, str]:
+    """Return the file of each label of a sample below the root, and that of the image under ``'image'``."""
+    files = Files.of(data.arrays(), data.label_names.values(), '', data.split)
+    info = files.describe(data.get_data_info(index)['sample_id'], {})
+    return {'image': info['img_path'], **info['label_paths']}
 
 
 def _is_whole(path: Path) -> bool:
@@ -128,14 +165,18 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _convert_one(job: _Job) -> dict[Path, str]:
-    """Convert one sample; return the hashes of its files."""
-    data = build(job.dataset, job.source, job.split, labels=job.labels, allow_missing=False)
+def _encode(job: _Job) -> dict[str, Array]:
+    """Read a sample and return what its files are to hold, by path."""
+    data = cast(ListedDataset, build(job.part, allow_missing=False))
     sample = data.load_sample(job.index)
-    image = sample['img']
+    image, gt = sample['img'], sample['gt']
     if image.dtype != np.uint8:
         raise ValueError(f'{sample["img_path"]}: an image of 8 bits is expected, but it has type {image.dtype}.')
-    maps = {label: sample['gt'].get(label) for label in job.labels}
-    arrays = {label: data.tasks[label].empty(image.shape[:2]) if gt is None else gt for label, gt in maps.items()}
-    files = {f'{key}/{job.sample}.npy': encode_array(array) for key, array in {'image': image, **arrays}.items()}
-    return write_files(job.root, files)
+    maps = {label: gt[label] if label in gt else task.empty(image.shape[:2]) for label, task in data.tasks.items()}
+    files = _files_of(data, job.index)
+    return {files[key]: encode_array(array) for key, array in {'image': image, **maps}.items()}
+
+
+def _convert_one(job: _Job) -> dict[Path, str]:
+    """Convert one sample; return the hashes of its files."""
+    return write_files(job.root, _encode(job))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtlbox.datasets.layouts import LAYOUTS
-from mtlbox.datasets.layouts.writing import claim, encode_file, is_written, run_jobs, write_files, write_text
+from mtlbox.datasets.layouts.writing import (
+    claim,
+    encode_file,
+    is_written,
+    require_space,
+    run_jobs,
+    write_files,
+    write_text,
+)
 from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.rooms import render_room
 from mtlbox.registry import did_you_mean
@@ -67,10 +74,7 @@ def write_replica(
         for index in range(count)
         if not is_written(root, example, **layout.fields(split, index))
     ]
-    needed = len(jobs) * sum(len(encode_file(path, content)) for path, content in example.items())
-    free = shutil.disk_usage(root).free
-    if needed > free:
-        raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')
+    require_space(root, len(jobs) * sum(len(encode_file(path, content)) for path, content in example.items()))
     run_jobs(_write_room, jobs, workers=workers, description=str(root), quiet=quiet)
     for path, text in layout.lists(counts).items():
         write_text(root / path, text)

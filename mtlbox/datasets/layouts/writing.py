@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -69,6 +70,13 @@ def _read_marker(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise FileExistsError(f'{path} is not a marker of this command; nothing beside it was touched.')
     return found
+
+
+def require_space(root: Path, needed: int) -> None:
+    """Raise OSError where the disk of ``root`` has less than the ``needed`` bytes free."""
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')
 
 
 def write_json(path: Path, content: Any) -> None:
