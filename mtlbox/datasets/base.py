@@ -150,7 +150,8 @@ class MultiTaskDataset(BaseDataset):
         """Return one dict per sample with what the two loaders need.
 
         Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
-        ``label_paths`` (``{label name: path}``), where these keys are there.
+        ``label_paths`` (``{label name: path}``), where these keys are there. The loaders find a dict ``decoded``
+        beside them, empty at each sample, for what they want to make once of all labels of it.
         """
 
     @abstractmethod
@@ -276,8 +277,9 @@ class MultiTaskDataset(BaseDataset):
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
         where, files = self._name(info), _files(info)
+        reading = {**info, 'decoded': {}}
         with _naming(where, files['']):
-            image = self.load_image(info)
+            image = self.load_image(reading)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
         withheld = self.partial.withheld(str(info['sample_id']))
@@ -288,7 +290,7 @@ class MultiTaskDataset(BaseDataset):
             name = self.label_names.get(key)
             file = files.get(name) if name else None
             with _naming(where, file):
-                label = task.derive(image) if name is None else self.load_label(info, name)
+                label = task.derive(image) if name is None else self.load_label(reading, name)
                 if label is None:
                     continue
                 if not isinstance(label, np.ndarray):

@@ -101,23 +101,25 @@ def _classes(path: str) -> Array:
     return _TABLE[stored]
 
 
-def _disparity(path: str) -> Array:
-    return np.maximum(deep(path).astype(np.float32) - 1, 0) / np.float32(65535)
+def _disparity(stored: Array) -> Array:
+    share = stored.astype(np.float32)
+    share -= 1
+    return np.maximum(share, 0, out=share) / np.float32(65535)
 
 
-def _depth(path: str, camera_path: str) -> Array:
-    camera = read_camera(camera_path)
-    pixels = np.maximum(deep(path).astype(np.float32) - 1, 0) / np.float32(256)
-    far = np.float32(camera.baseline * camera.left.focal[0])
-    return np.divide(far, pixels, out=np.zeros_like(pixels), where=pixels > 0)
+def _depth(stored: Array, camera: StereoCamera) -> Array:
+    steps = stored.astype(np.float32)  # 1/256 of a pixel, and 1
+    steps -= 1
+    np.copyto(steps, np.inf, where=stored <= 1)  # the depth of which is 0
+    return np.divide(np.float32(256 * camera.baseline * camera.left.focal[0]), steps, out=steps)
 
 
-def _normals(path: str, camera_path: str) -> Array:
-    return read_camera(camera_path).left.normals(_depth(path, camera_path), window=_NORMALS_WINDOW)
+def _normals(stored: Array, camera: StereoCamera) -> Array:
+    return camera.left.normals(_depth(stored, camera), window=_NORMALS_WINDOW)
 
 
-_DISPARITIES = Source.at('disparity/{split}/{0}/{1}_disparity.png')
-_CAMERAS = Source.at('camera/{split}/{0}/{1}_camera.json')
+_DISPARITIES = Source.at('disparity/{split}/{0}/{1}_disparity.png', decode=deep)
+_CAMERAS = Source.at('camera/{split}/{0}/{1}_camera.json', decode=read_camera)
 
 
 @DATASETS.register_module()

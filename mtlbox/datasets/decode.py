@@ -54,10 +54,12 @@ def deep(path: str) -> Array:
     return stored
 
 
-def metres(path: str, per_metre: float) -> Array:
-    """Return depths in metres, float32 ``(H, W)``, of a 16-bit picture in which 0 and 65535 are unknown."""
-    stored = deep(path)
-    return np.where(stored == 65535, 0, stored).astype(np.float32) / np.float32(per_metre)
+def metres(stored: Array, per_metre: float) -> Array:
+    """Return depths in metres, float32 ``(H, W)``, of uint16 ``(H, W)`` in which 0 and 65535 are unknown."""
+    depth = stored.astype(np.float32)
+    depth *= stored != 65535
+    depth /= np.float32(per_metre)
+    return depth
 
 
 def numbered_classes(stored: Array, path: str, count: int) -> Array:

@@ -59,7 +59,7 @@ def _classes(path: str) -> Array:
 
 
 def _depth(path: str) -> Array:
-    return metres(path, 512)
+    return metres(deep(path), 512)
 
 
 def _normals(path: str) -> Array:

@@ -17,14 +17,14 @@ both sides; by default the left camera is read [documented assumption: VTAGML do
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mtlbox.datasets.cityscapes import PALETTE as CITYSCAPES_PALETTE
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES, VKITTI2_14_CLASSES
-from mtlbox.datasets.decode import metres
+from mtlbox.datasets.decode import deep, metres
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
@@ -68,22 +68,22 @@ def _classes(path: str) -> Array:
     return _CLASSES[found]
 
 
-def _depth(path: str) -> Array:
-    return metres(path, 100)
+def _depth(centimetres: Array) -> Array:
+    return metres(centimetres, 100)
 
 
-def _normals(path: str) -> Array:
-    return CAMERA.normals(_depth(path), window=_NORMALS_WINDOW)
+def _normals(centimetres: Array) -> Array:
+    return CAMERA.normals(_depth(centimetres), window=_NORMALS_WINDOW)
 
 
 def _layout(name: str, title: str, folder: str) -> FileLayout:
     """Describe a way to unpack the archives; ``folder`` may hold ``{}`` for the name of an archive."""
 
-    def files(archive: str, kind: str, file: str) -> Source:
-        return Source.at(f'{folder.format(archive)}{{0}}/{{1}}/frames/{kind}/{{2}}/{file}')
+    def files(archive: str, kind: str, file: str, decode: Callable[[str], Array] | None = None) -> Source:
+        return Source.at(f'{folder.format(archive)}{{0}}/{{1}}/frames/{kind}/{{2}}/{file}', decode=decode)
 
     classes = files('classSegmentation', 'classSegmentation', 'classgt_{3}.png')
-    depths = files('depth', 'depth', 'depth_{3}.png')
+    depths = files('depth', 'depth', 'depth_{3}.png', deep)
     return FileLayout(
         name=name,
         title=title,
