@@ -28,7 +28,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES
-from mtlbox.datasets.decode import deep
+from mtlbox.datasets.decode import deep, looked_up
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
 from mtlbox.datasets.normals_from_depth import Pinhole
@@ -56,6 +56,7 @@ _LAST_ID = 33
 _NORMALS_WINDOW = 7
 _TABLE = np.full(256, 255, dtype=np.uint8)
 _TABLE[list(TRAIN_IDS)] = list(TRAIN_IDS.values())
+_KNOWN = np.isin(np.arange(256), (*range(_LAST_ID + 1), 255)).astype(np.uint8)
 
 
 class StereoCamera(NamedTuple):
@@ -95,10 +96,11 @@ def read_camera(path: str) -> StereoCamera:
 
 def _classes(path: str) -> Array:
     stored = read_map(path)
-    wrong = np.unique(stored[(stored > _LAST_ID) & (stored != 255)])
-    if wrong.size:
-        raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but the labelIds 0..{_LAST_ID} and 255 are expected.')
-    return _TABLE[stored]
+    known = looked_up(stored, _KNOWN)
+    if not known.all():
+        wrong = np.unique(stored[known == 0]).tolist()
+        raise ValueError(f'{path} holds {wrong[:8]}, but the labelIds 0..{_LAST_ID} and 255 are expected.')
+    return looked_up(stored, _TABLE)
 
 
 def _disparity(stored: Array) -> Array:

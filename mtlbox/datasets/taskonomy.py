@@ -67,7 +67,9 @@ def _normals(path: str) -> Array:
 
 
 def _edges(path: str) -> Array:
-    return np.minimum(deep(path).astype(np.float32) / np.float32(FULL_EDGE), 1)
+    edges = deep(path).astype(np.float32)
+    edges /= np.float32(FULL_EDGE)
+    return np.minimum(edges, 1, out=edges)
 
 
 _READERS: dict[str, tuple[Callable[..., Array], str, str]] = {
