@@ -17,7 +17,7 @@ PNG_HEAD, PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 JPEG_HEAD, JPEG_END = b'\xff\xd8', b'\xff\xd9'
 TAIL = 64  # bytes among which the end of a picture is looked for, for some programs append a few
 _DEEP = ('I', 'F')  # modes of 16 and 32 bits, which would be cut off at 255
-_GREY, _COLOUR = b'\x08\x00', b'\x08\x02'  # bits and colour type in the head of a PNG
+_GREY, _COLOUR, _DEEP_GREY, _DEEP_COLOUR = b'\x08\0', b'\x08\2', b'\x10\0', b'\x10\2'  # bits and colours of a PNG
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
@@ -76,16 +76,20 @@ def read_stored(path: str | Path) -> Array:
         PermissionError: It may not be read.
         ValueError: It is no picture, or is damaged; the message names the file.
     """
-    data = _bytes_of(path)
 
-    def read(picture: Image.Image) -> Array | None:
-        picture.verify()  # OpenCV may return what it has of a damaged picture
+    def decode() -> Array | None:
         stored = _decode(data, cv2.IMREAD_UNCHANGED)
         if stored is None or stored.dtype not in (np.uint8, np.uint16) or (stored.ndim == 3 and stored.shape[2] != 3):
             return None
         return stored if stored.ndim == 2 else cv2.cvtColor(stored, cv2.COLOR_BGR2RGB, dst=stored)
 
-    return _read(path, data, read, 'one channel or RGB of 8 or 16 bits is')
+    def read(picture: Image.Image) -> Array | None:
+        picture.verify()  # of other files than PNG OpenCV returns what it has, damaged or not
+        return decode()
+
+    data = _bytes_of(path)
+    stored = decode() if _is_whole_png(data, _GREY, _COLOUR, _DEEP_GREY, _DEEP_COLOUR) else None
+    return _read(path, data, read, 'one channel or RGB of 8 or 16 bits is') if stored is None else stored
 
 
 def _bytes_of(path: str | Path) -> bytes:
