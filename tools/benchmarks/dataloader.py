@@ -20,8 +20,8 @@ passes.
 ``--memory`` lists made-up samples of Taskonomy, an image and four labels each, and prints MB that a million take:
 at the peak of making the list and afterwards in the process that made it, and in a worker, forked or spawned, that has
 read all of it, for itself alone (pages that it shares with others are not counted). The list is held as ``dicts``
-(serialize_data=False), as a ``block`` of bytes (serialize_data=True, the default), or as ``names`` from which a sample
-is put together when it is asked for.
+(serialize_data=False), as a ``block`` of bytes (serialize_data=True, the default), or, as data sets with layouts do, as
+``names`` from which a sample is put together when it is asked for; ``few labels`` is the same where 1 % keep a label.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import logging
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,7 +52,9 @@ from mtlbox.datasets import MultiTaskDataset
 from mtlbox.datasets.layouts import LAYOUTS, Layout
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
+from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.samplers import SampleIndex
+from mtlbox.datasets.sources import MapFiles, Source
 from mtlbox.datasets.worker import use_one_core
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks.base import Array
@@ -291,28 +293,6 @@ def measure_all(names: list[str], *, images: int, passes: int, size: tuple[int, 
     return rows
 
 
-class Names(Sequence):
-    """Samples that are held by their names, one block of letters of equal length.
-
-    Args:
-        count: How many there are.
-    """
-
-    LABELS = ('depth_zbuffer', 'normal', 'segment_semantic', 'edge_texture')
-
-    def __init__(self, count: int) -> None:
-        self.names = np.array([f'building{n % 537:03d}/point_{n:07d}_view_{n % 9}'.encode() for n in range(count)])
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: Any) -> dict[str, Any]:
-        """Return a sample."""
-        name = self.names[index].decode()
-        paths = {label: f'data/taskonomy/{label}/{name}_domain_{label}.png' for label in self.LABELS}
-        return {'sample_id': name, 'img_path': f'data/taskonomy/rgb/{name}_domain_rgb.png', 'label_paths': paths}
-
-
 class Simulated(MultiTaskDataset):
     """A data set of which only the list of samples is there.
 
@@ -322,16 +302,41 @@ class Simulated(MultiTaskDataset):
     """
 
     METAINFO: ClassVar[dict] = {'labels': ('depth',)}
-    WAYS = ('dicts', 'block', 'names')
+    WAYS = ('dicts', 'block', 'names', 'few labels')
+    FILES = Files(
+        root='data/taskonomy',
+        split='train',
+        images=Source.at('rgb/{name}_domain_rgb.png'),
+        maps={
+            label: MapFiles(np.load, (Source.at(f'{label}/{{name}}_domain_{label}.png'),))
+            for label in ('depth_zbuffer', 'normal', 'segment_semantic', 'edge_texture')
+        },
+    )
 
     def __init__(self, *, count: int, way: str) -> None:
         self.count, self.way = count, way
-        super().__init__(tasks={'depth': {'type': 'Depth'}}, serialize_data=way == 'block')
+        few = {'depth': {'fraction': 0.01}} if way == 'few labels' else None
+        super().__init__(tasks={'depth': {'type': 'Depth'}}, serialize_data=way == 'block', labelled_only=few)
 
     def load_data_list(self) -> Any:
         """Return the samples."""
-        names = Names(self.count)
-        return names if self.way == 'names' else list(names)
+        names: Iterable[str] = (f'building{n % 537:03d}/point_{n:07d}_view_{n % 9}' for n in range(self.count))
+        withheld = None
+        if self.partial:
+            names = list(names)
+            _, withheld = self.choose(names)
+        files = self.FILES._replace(partial=self.partial if self.partial else None)
+        samples = Listing.read(files, names, lambda source, name: 0, withheld)
+        if self.way in ('dicts', 'block'):
+            return [{key: one[key] for key in ('sample_id', 'img_path', 'label_paths')} for one in samples]
+        return samples
+
+    def filter_data(self) -> Any:
+        """Return the samples, of which labels were withheld when they were listed."""
+        return self.data_list
+
+    def _withheld(self) -> Iterator[tuple[str, list[str]]]:
+        return self.data_list.withheld()
 
     def load_image(self, info: dict) -> Array:
         """Not there."""
