@@ -91,7 +91,7 @@ def boundaries_of(labels: Array) -> Array:
     They are where the Laplacian (4 neighbours) of the class numbers is not zero, thinned: where classes meet in such a
     way that it cancels, there is none.
     """
-    laplacian = cv2.Laplacian(labels.astype(np.float64), cv2.CV_64F, ksize=1)
+    laplacian = cv2.Laplacian(labels.astype(np.float32), cv2.CV_32F, ksize=1)  # exact: numbers are below 2**16
     return thin(laplacian != 0).astype(np.uint8)
 
 
@@ -155,7 +155,7 @@ def read_human_parts(path: str) -> Array:
             raise ValueError(
                 f'{path}: the mask of {name!r} has shape {mask.shape}, but that of the object {parts.shape}.'
             )
-        parts[mask.astype(bool)] = PART_OF[name]
+        np.putmask(parts, mask, PART_OF[name])
     return parts
 
 
