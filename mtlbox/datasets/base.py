@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,6 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
-from mtlbox.datasets.listing import Listing
 from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.metainfo import check_label, check_metainfo
 from mtlbox.datasets.partial import PartialLabels
@@ -157,7 +156,8 @@ class MultiTaskDataset(BaseDataset):
         """Return one dict per sample with what the two loaders need.
 
         Messages name the sample by ``sample_id``, its picture by ``img_path`` and the files of its labels by
-        ``label_paths`` (``{label name: path}``), where these keys are there.
+        ``label_paths`` (``{label name: path}``), where these keys are there. The loaders find a dict ``decoded``
+        beside them, empty at each sample, for what they want to make once of all labels of it.
         """
 
     @abstractmethod
@@ -217,8 +217,12 @@ class MultiTaskDataset(BaseDataset):
 
     def full_init(self) -> None:
         """Load the list of samples; raise ValueError where there is none."""
+        if self._fully_initialized:
+            return
         super().full_init()
-        self._require_samples(len(self))
+        if not self.serialize_data:
+            self._require_samples(len(self))
+            self._note_labels()
         scored = self.split == self.METAINFO.get('scored', 'val')
         setting = ', '.join(filter(None, ('' if scored else f'{self.split} split', self.setting)))
         self._metainfo['origin'] = {
@@ -229,7 +233,7 @@ class MultiTaskDataset(BaseDataset):
             'replica': self._metainfo.get('replica', False),
             **({'layout': self._metainfo['layout']} if 'layout' in self._metainfo else {}),
             **({'setting': setting} if setting else {}),
-            **({'labelled': self.partial.description()} if self.partial else {}),
+            **({'labelled': self._labelled} if self.partial else {}),
         }
 
     def filter_data(self) -> Sequence[dict]:
@@ -237,14 +241,42 @@ class MultiTaskDataset(BaseDataset):
         samples = self.data_list
         if not self.partial and not self.drop_unlabelled:
             return samples
-        names = [str(info.setdefault('sample_id', str(index))) for index, info in enumerate(samples)]
-        self.partial.settle(names)
-        for message in self.partial.messages():
-            print_log(message, logger='current')
+        names = [str(info.get('sample_id', index)) for index, info in enumerate(samples)]
+        return [
+            {**samples[index], 'sample_id': names[index], 'withheld': self.partial.withheld(bits)}
+            for index, bits in zip(*self.choose(names))
+        ]
+
+    def choose(self, names: Sequence[str]) -> tuple[Sequence[int], Array]:
+        """Return the numbers of the samples that are not left out, and of these what is withheld of their labels.
+
+        For :meth:`load_data_list` where it looks for files, and should for no more than will be read; else
+        :meth:`filter_data` does it.
+
+        Args:
+            names: Of all samples of the split, which must differ where labels are withheld.
+
+        Raises:
+            FileNotFoundError: As :meth:`~mtlbox.datasets.partial.PartialLabels.settle`.
+            ValueError: As there.
+        """
+        bits = self.partial.settle(names)
         if not self.drop_unlabelled or self.derived(self.tasks):
-            return samples
-        kept = [index for index, name in enumerate(names) if self.partial.has_label(name)]
-        return samples.select(kept) if isinstance(samples, Listing) else [samples[index] for index in kept]
+            return range(len(names)), bits
+        kept = np.flatnonzero(self.partial.has_label(bits))
+        return kept.tolist(), bits[kept]
+
+    def _note_labels(self) -> None:
+        """Note and log which of the samples that are there keep which labels."""
+        if self.partial:
+            self._labelled = self.partial.describe(self._withheld())
+            for message in self.partial.messages(self._labelled):
+                print_log(message, logger='current')
+
+    def _withheld(self) -> Iterator[tuple[str, Collection[str]]]:
+        """Yield the name of each sample, and the keys of the tasks from which its label is withheld."""
+        for info in self.data_list:
+            yield info['sample_id'], info['withheld']
 
     @property
     def setting(self) -> str:
@@ -280,6 +312,7 @@ class MultiTaskDataset(BaseDataset):
 
     def _serialize_data(self) -> tuple[Array, Array]:
         self._require_samples(len(self.data_list))  # an empty list cannot be made one block of bytes
+        self._note_labels()  # the list is then cleared
         return super()._serialize_data()
 
     def _require_samples(self, count: int) -> None:
@@ -295,19 +328,19 @@ class MultiTaskDataset(BaseDataset):
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
         where, files = self._name(info), _files(info)
+        reading = {**info, 'decoded': {}}
         with _naming(where, files['']):
-            image = self.load_image(info)
+            image = self.load_image(reading)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
-        withheld = self.partial.withheld(str(info['sample_id']))
         gt = {}
         for key, task in self.tasks.items():
-            if key in withheld:
+            if key in info.get('withheld', ()):
                 continue
             name = self.label_names.get(key)
             file = files.get(name) if name else None
             with _naming(where, file):
-                label = task.derive(image) if name is None else self.load_label(info, name)
+                label = task.derive(image) if name is None else self.load_label(reading, name)
                 if label is None:
                     continue
                 if not isinstance(label, np.ndarray):

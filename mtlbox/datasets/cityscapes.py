@@ -28,7 +28,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES
-from mtlbox.datasets.decode import deep
+from mtlbox.datasets.decode import deep, looked_up
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
 from mtlbox.datasets.normals_from_depth import Pinhole
@@ -57,6 +57,7 @@ _LAST_ID = 33
 _NORMALS_WINDOW = 7
 _TABLE = np.full(256, 255, dtype=np.uint8)
 _TABLE[list(TRAIN_IDS)] = list(TRAIN_IDS.values())
+_KNOWN = np.isin(np.arange(256), (*range(_LAST_ID + 1), 255)).astype(np.uint8)
 
 
 class StereoCamera(NamedTuple):
@@ -96,29 +97,32 @@ def read_camera(path: str) -> StereoCamera:
 
 def _classes(path: str) -> Array:
     stored = read_map(path)
-    wrong = np.unique(stored[(stored > _LAST_ID) & (stored != 255)])
-    if wrong.size:
-        raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but the labelIds 0..{_LAST_ID} and 255 are expected.')
-    return _TABLE[stored]
+    known = looked_up(stored, _KNOWN)
+    if not known.all():
+        wrong = np.unique(stored[known == 0]).tolist()
+        raise ValueError(f'{path} holds {wrong[:8]}, but the labelIds 0..{_LAST_ID} and 255 are expected.')
+    return looked_up(stored, _TABLE)
 
 
-def _disparity(path: str) -> Array:
-    return np.maximum(deep(path).astype(np.float32) - 1, 0) / np.float32(65535)
+def _disparity(stored: Array) -> Array:
+    share = stored.astype(np.float32)
+    share -= 1
+    return np.maximum(share, 0, out=share) / np.float32(65535)
 
 
-def _depth(path: str, camera_path: str) -> Array:
-    camera = read_camera(camera_path)
-    pixels = np.maximum(deep(path).astype(np.float32) - 1, 0) / np.float32(256)
-    far = np.float32(camera.baseline * camera.left.focal[0])
-    return np.divide(far, pixels, out=np.zeros_like(pixels), where=pixels > 0)
+def _depth(stored: Array, camera: StereoCamera) -> Array:
+    steps = stored.astype(np.float32)  # 1/256 of a pixel, and 1
+    steps -= 1
+    np.copyto(steps, np.inf, where=stored <= 1)  # the depth of which is 0
+    return np.divide(np.float32(256 * camera.baseline * camera.left.focal[0]), steps, out=steps)
 
 
-def _normals(path: str, camera_path: str) -> Array:
-    return read_camera(camera_path).left.normals(_depth(path, camera_path), window=_NORMALS_WINDOW)
+def _normals(stored: Array, camera: StereoCamera) -> Array:
+    return camera.left.normals(_depth(stored, camera), window=_NORMALS_WINDOW)
 
 
-_DISPARITIES = Source.at('disparity/{split}/{0}/{1}_disparity.png')
-_CAMERAS = Source.at('camera/{split}/{0}/{1}_camera.json')
+_DISPARITIES = Source.at('disparity/{split}/{0}/{1}_disparity.png', decode=deep)
+_CAMERAS = Source.at('camera/{split}/{0}/{1}_camera.json', decode=read_camera)
 
 
 @DATASETS.register_module()

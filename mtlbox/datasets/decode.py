@@ -59,10 +59,12 @@ def deep(path: str) -> Array:
     return stored
 
 
-def metres(path: str, per_metre: float) -> Array:
-    """Return depths in metres, float32 ``(H, W)``, of a 16-bit picture in which 0 and 65535 are unknown."""
-    stored = deep(path)
-    return np.where(stored == 65535, 0, stored).astype(np.float32) / np.float32(per_metre)
+def metres(stored: Array, per_metre: float) -> Array:
+    """Return depths in metres, float32 ``(H, W)``, of uint16 ``(H, W)`` in which 0 and 65535 are unknown."""
+    depth = stored.astype(np.float32)
+    depth *= stored != 65535
+    depth /= np.float32(per_metre)
+    return depth
 
 
 def numbered_classes(stored: Array, path: str, count: int) -> Array:
@@ -71,7 +73,18 @@ def numbered_classes(stored: Array, path: str, count: int) -> Array:
     Raises:
         ValueError: There are other numbers; the message names ``path``.
     """
-    wrong = np.unique(stored[stored > count])
-    if wrong.size:
-        raise ValueError(f'{path} holds {wrong.tolist()[:8]}, but only 1..{count} and 0 (no class) are expected.')
-    return np.where(stored == 0, 255, stored.astype(np.int32) - 1).astype(np.uint8)
+    if stored.max() > count:
+        wrong = np.unique(stored[stored > count]).tolist()
+        raise ValueError(f'{path} holds {wrong[:8]}, but only 1..{count} and 0 (no class) are expected.')
+    return stored.astype(np.uint8) - np.uint8(1)  # 0 becomes 255
+
+
+def looked_up(stored: Array, table: Array) -> Array:
+    """Return the entries of a ``table`` of 256 numbers at ``stored``, uint8 ``(H, W)``; of the table's type.
+
+    Raises:
+        ValueError: ``stored`` is of another type.
+    """
+    if stored.dtype != np.uint8:
+        raise ValueError(f'numbers of 8 bits are expected, but the type is {stored.dtype}')
+    return cv2.LUT(stored, table)  # a quarter of the time of NumPy, which makes 64-bit indices first

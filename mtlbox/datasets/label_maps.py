@@ -32,6 +32,7 @@ from mtlbox.datasets.class_names import (
     TASKONOMY_17_CLASSES,
     VKITTI2_14_CLASSES,
 )
+from mtlbox.datasets.decode import looked_up
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
 
@@ -103,7 +104,7 @@ class Mapped:
 
     def __call__(self, *arguments: Any) -> Array:
         """Return the classes that are meant, uint8 ``(H, W)``."""
-        return self.table[self.read(*arguments)]
+        return looked_up(self.read(*arguments), self.table)
 
 
 _NYUD_TO_13 = LabelMap(

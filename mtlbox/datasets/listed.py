@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -95,28 +95,42 @@ class ListedDataset(MultiTaskDataset):
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
-        names = self.read_names()
+        names: Iterable[str] = self.read_names()
         self.layout = self.recognise(Path(self.data_root), self._meant, self.wanted())
         self._metainfo['layout'] = self.layout.name
         unfinished = Path(self.data_root, UNFINISHED_MARKER)
         if unfinished.is_file():
             raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
-        if self.partial:
-            names = list(names)
-            self.partial.settle(names)
+        withheld, left_out = None, 0
+        if self.partial or self.drop_unlabelled:
+            known = list(names)
+            kept, withheld = self.choose(known)
+            names, left_out = [known[index] for index in kept], len(known) - len(kept)
         files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
-        files = files._replace(reads=self.partial.reads if self.partial else None)
+        files = files._replace(partial=self.partial if self.partial else None)
         finder = _Finder(files)
-        samples = Listing.read(files, names, finder)
+        samples = Listing.read(files, names, finder, withheld)
         if finder.missing:
             self.refuse_missing(f'Missing: {some(finder.first, finder.missing)}.\n{self._help()}')
         if self.check:
             kinds = {str(source): _files_at(samples, files, source) for source in files.sources()}
             key = (type(self).__name__, self.layout.name, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
-        self.report_origin(self.TITLE, len(samples))
+        self.report_origin(self.TITLE, len(samples) + left_out)
         return samples
+
+    def filter_data(self) -> Listing:
+        """Return the samples, of which some were left out before their files were looked for."""
+        return self.data_list
+
+    def _withheld(self) -> Iterator[tuple[str, Collection[str]]]:
+        return self.data_list.withheld()
+
+    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> Listing:
+        if isinstance(indices, Sequence):
+            return self.data_list.select(indices)
+        return super()._get_unserialized_subset(indices)
 
     def load_image(self, info: dict) -> Array:
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
@@ -125,7 +139,7 @@ class ListedDataset(MultiTaskDataset):
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
-        return self.layout.maps[name].read(*info['label_files'][name])
+        return self.layout.maps[name].load(info['label_files'][name], info.setdefault('decoded', {}))
 
     def load_stored(self, info: dict, name: str) -> Array | None:
         """Return what the file of the label ``name`` holds before reading mends it, where it does."""

@@ -12,7 +12,7 @@ files, and every message about them, is done here.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -138,21 +138,28 @@ class MTANDataset(MultiTaskDataset):
             raise ValueError(f'{folder / IMAGE.folder} holds no file named {{index}}.npy.\n{self._help()}')
         given = _read_names(folder / 'names.json')
         names = {index: f'{index}_{given[str(index)]}' if str(index) in given else str(index) for index in indices}
-        self.partial.settle(list(names.values()))
-        self._find_missing(folder, names, files)
+        kept, rows = self.choose(list(names.values()))
+        count, indices = len(indices), [indices[number] for number in kept]
+        withheld = dict(zip(indices, rows))
+        self._find_missing(folder, withheld, files)
         if self.check:
             kinds = {modality.folder: [found[i] for i in indices if i in found] for modality, found in files.items()}
             key = (type(self).__name__, self.LAYOUT, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(indices, files))
-        self.report_origin(self.TITLE, len(indices))
+        self.report_origin(self.TITLE, count)
         return [
             {
                 'sample_id': names[index],
                 'img_path': self._path(IMAGE, index),
                 'label_paths': {name: self._path(self.MAPS[name], index) for name in self._label_set()},
+                'withheld': self.partial.withheld(withheld[index]),
             }
             for index in indices
         ]
+
+    def filter_data(self) -> Sequence[dict]:
+        """Return the samples, of which some were left out before their files were looked for."""
+        return self.data_list
 
     def load_image(self, info: dict) -> Array:
         """Return the image ``(H, W, 3)``: float32 in 0..255, or uint8 where it is stored so."""
@@ -181,13 +188,13 @@ class MTANDataset(MultiTaskDataset):
         paths = (path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal())
         return {int(path.stem): str(path) for path in paths}
 
-    def _find_missing(self, folder: Path, names: Mapping[int, str], files: dict[Modality, dict[int, str]]) -> None:
+    def _find_missing(self, folder: Path, withheld: Mapping[int, Array], files: dict[Modality, dict[int, str]]) -> None:
         labels = {self.MAPS[label]: label for label in self._label_set()}
         missing = [
             str(folder / modality.folder / f'{index}.npy')
             for modality, found in files.items()
-            for index, name in names.items()
-            if index not in found and (modality not in labels or self.partial.reads(name, labels[modality]))
+            for index, bits in withheld.items()
+            if index not in found and (modality not in labels or self.partial.reads(bits, labels[modality]))
         ]
         if missing:
             present = ', '.join(f'{modality.folder} {len(found)}' for modality, found in files.items())

@@ -8,12 +8,17 @@ listed; and that of 1 % is a part of that of 10 %.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtlbox.datasets.messages import some
 from mtlbox.registry import did_you_mean
+from mtlbox.tasks.base import Array
 
 _FEW = ('count', 'fraction', 'seed')
 _PER_IMAGE = ('least', 'most', 'seed')
@@ -32,7 +37,7 @@ def digest(names: Collection[str]) -> str:
 
 def choose_few(names: Sequence[str], label: str, *, count: int, seed: int = 0) -> frozenset[str]:
     """Return ``count`` of ``names``, those whose label called ``label`` is kept."""
-    return frozenset(sorted(names, key=lambda name: _draw(seed, label, name))[:count])
+    return frozenset(nsmallest(count, names, key=lambda name: _draw(seed, label, name)))
 
 
 def choose_labels(name: str, labels: Sequence[str], *, least: int, most: int, seed: int = 0) -> frozenset[str]:
@@ -80,69 +85,91 @@ class PartialLabels:
             self._check_rule(key, rule)
         if self._per_image:
             self._check_per_image()
-        self._kept: dict[str, frozenset[str]] = {}
+        self._keys = [key for key in self._labels if key in self._rules or self._per_image]
         self._of = 0
 
     def __bool__(self) -> bool:
         return bool(self._rules or self._per_image)
 
-    def settle(self, names: Sequence[str]) -> None:
-        """Choose, given the names of all samples of the split.
+    def settle(self, names: Sequence[str]) -> Array:
+        """Choose, given the names of all N samples of the split.
+
+        Returns:
+            Bits ``(N, ceil(tasks / 8))`` uint8, a row per sample, which the other methods take: one per task that has a
+            rule, set where the label is withheld from it.
 
         Raises:
             FileNotFoundError: There is no such list.
             ValueError: A list is empty, names something twice or names what is no sample; there are fewer samples than
                 are to be chosen; or two samples have one name.
         """
+        self._of = len(names)
+        withheld = np.zeros((len(names), len(self._keys)), dtype=bool)
+        if not self:
+            return np.packbits(withheld, axis=1)
         known = frozenset(names)
         if len(known) < len(names):
-            twice = sorted(name for name in known if list(names).count(name) > 1)
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
             raise ValueError(f'{self._owner}: labels cannot be chosen, since several samples are called {some(twice)}.')
-        self._of = len(names)
-        kept = {key: self._by_rule(key, rule, names, known) for key, rule in self._rules.items()}
+        for key, rule in self._rules.items():
+            kept = self._by_rule(key, rule, names, known)
+            withheld[:, self._keys.index(key)] = [name not in kept for name in names]
         if self._per_image:
             labels = sorted(set(self._labels.values()))
-            of_name = {name: choose_labels(name, labels, **self._per_image) for name in names}
-            for key, label in self._labels.items():
-                chosen = frozenset(name for name in names if label in of_name[name])
-                kept[key] = kept.get(key, known) & chosen
-        self._kept = kept
+            for row, name in zip(withheld, names):
+                chosen = choose_labels(name, labels, **self._per_image)
+                row |= [self._labels[key] not in chosen for key in self._keys]
+        return np.packbits(withheld, axis=1)
 
-    def withheld(self, name: str) -> list[str]:
-        """Return the keys of the tasks that are not told the label of the sample ``name``."""
-        return [key for key, kept in self._kept.items() if name not in kept]
+    def withheld(self, bits: Array) -> list[str]:
+        """Return the keys of the tasks that are not told their label of a sample."""
+        return [key for key, bit in zip(self._keys, np.unpackbits(bits)) if bit]
 
-    def reads(self, name: str, label: str) -> bool:
-        """Return whether any task is told the ``label`` of the sample ``name``."""
-        return any(own == label and name in self._kept.get(key, (name,)) for key, own in self._labels.items())
+    def reads(self, bits: Array, label: str) -> bool:
+        """Return whether any task is told the ``label`` of a sample."""
+        withheld = self.withheld(bits)
+        return any(own == label and key not in withheld for key, own in self._labels.items())
 
-    def has_label(self, name: str) -> bool:
-        """Return whether any label of the sample ``name`` is kept."""
-        return any(name in self._kept.get(key, (name,)) for key in self._labels)
+    def has_label(self, bits: Array) -> Array:
+        """Return of which samples any label is kept, bool ``(N,)``."""
+        if len(self._keys) < len(self._labels):  # that of a task without a rule
+            return np.ones(len(bits), dtype=bool)
+        return np.unpackbits(bits, axis=1, count=len(self._keys)).min(axis=1, initial=1) == 0
 
-    def description(self) -> dict[str, dict[str, Any]]:
-        """Return, by task key: ``samples`` that keep the label, ``of`` how many, ``by`` which rules, ``digest`` and
-        ``names`` of them; the latter only where they are few."""
-        described = {}
-        for key, kept in self._kept.items():
-            rules = [self._rules.get(key), self._per_image]
-            described[key] = {
-                'samples': len(kept),
+    def describe(self, samples: Iterable[tuple[str, Collection[str]]]) -> dict[str, dict[str, Any]]:
+        """Say which of the samples that are there keep which labels.
+
+        Args:
+            samples: Of each its name and the keys of the tasks from which its label is withheld.
+
+        Returns:
+            By task key: ``samples`` that keep the label, ``of`` how many of the split, ``by`` which rules, ``digest``
+            and ``names`` of them; the latter only where they are few.
+        """
+        kept: dict[str, list[str]] = {key: [] for key in self._keys}
+        for name, withheld in samples:
+            for key, names in kept.items():
+                if key not in withheld:
+                    names.append(name)
+        return {
+            key: {
+                'samples': len(names),
                 'of': self._of,
-                'by': [rule for rule in rules if rule],
-                'digest': digest(kept),
-                **({'names': sorted(kept)} if len(kept) <= _MOST_NAMES else {}),
+                'by': [rule for rule in (self._rules.get(key), self._per_image) if rule],
+                'digest': digest(names),
+                **({'names': sorted(names)} if len(names) <= _MOST_NAMES else {}),
             }
-        return described
+            for key, names in kept.items()
+        }
 
-    def messages(self) -> list[str]:
-        """Return one line per task for the log."""
+    def messages(self, described: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Return one line per task for the log, of what :meth:`describe` says."""
         return [
             f'{self._owner}: {key} keeps the labels of {one["samples"]} of {one["of"]} samples '
             f'(by {", ".join(map(str, one["by"]))}; digest of their names {one["digest"]})'
             + (f': {", ".join(one["names"])}' if 'names' in one else '')
             + '.'
-            for key, one in self.description().items()
+            for key, one in described.items()
         ]
 
     def _check_rule(self, key: str, rule: Any) -> None:

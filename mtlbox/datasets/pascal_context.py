@@ -18,9 +18,7 @@ nothing about them. The axes of the normals beyond x, which comes first, are not
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -108,35 +106,45 @@ def boundaries_of(labels: Array) -> Array:
     They are where the Laplacian (4 neighbours) of the class numbers is not zero, thinned: where classes meet in such a
     way that it cancels, there is none.
     """
-    laplacian = cv2.Laplacian(labels.astype(np.float64), cv2.CV_64F, ksize=1)
+    laplacian = cv2.Laplacian(labels.astype(np.float32), cv2.CV_32F, ksize=1)  # exact: numbers are below 2**16
     return thin(laplacian != 0).astype(np.uint8)
 
 
-def read_label_map(path: str) -> Array:
-    """Return the LabelMap ``(H, W)``, whole numbers, which may not be written into."""
-    return _read_label_map(path, os.stat(path).st_mtime_ns)
+class LabelMap(NamedTuple):
+    """The 459 classes of an image.
+
+    Attributes:
+        path: The file.
+        labels: Whole numbers ``(H, W)``.
+    """
+
+    path: str
+    labels: Array
 
 
-@lru_cache(maxsize=2)
-def _read_label_map(path: str, changed: int) -> Array:
-    """Read a LabelMap, kept for the next label of the same sample; ``changed`` tells a file that was written anew."""
+def read_label_map(path: str) -> LabelMap:
+    """Return the LabelMap of a file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds none, or is damaged; the message names the file.
+    """
     labels = read_mat(path, 'LabelMap')
     if labels.ndim != 2 or labels.dtype.kind not in 'iuf':
         raise ValueError(
             f'{path}: LabelMap must be numbers (H, W), but has shape {labels.shape} and type {labels.dtype}.'
         )
-    labels.flags.writeable = False
-    return labels
+    return LabelMap(path, labels)
 
 
-def _boundary(path: str) -> Array:
-    return boundaries_of(read_label_map(path))
+def _boundary(found: LabelMap) -> Array:
+    return boundaries_of(found.labels)
 
 
-def _normals(path: str, label_path: str) -> Array:
-    normals, labels = normals_of_picture(path), read_label_map(label_path)
+def _normals(path: str, found: LabelMap) -> Array:
+    normals, labels = normals_of_picture(path), found.labels
     if labels.shape != normals.shape[:2]:
-        raise ValueError(f'{path} is {normals.shape[0]}x{normals.shape[1]}, but {label_path} has {labels.shape}.')
+        raise ValueError(f'{path} is {normals.shape[0]}x{normals.shape[1]}, but {found.path} has {labels.shape}.')
     normals[~np.isin(labels, _WITH_NORMALS)] = 0
     return normals
 
@@ -162,7 +170,7 @@ def read_human_parts(path: str) -> Array:
             raise ValueError(
                 f'{path}: the mask of {name!r} has shape {mask.shape}, but that of the object {parts.shape}.'
             )
-        parts[mask.astype(bool)] = PART_OF[name]
+        np.putmask(parts, mask, PART_OF[name])
     return parts
 
 
@@ -176,7 +184,7 @@ def _human_parts(path: str) -> Array:
     return parts if parts.any() else np.full_like(parts, 255)
 
 
-_LABEL_MAPS = Source.at('pascal-context/trainval/{name}.mat')
+_LABEL_MAPS = Source.at('pascal-context/trainval/{name}.mat', decode=read_label_map)
 
 
 @DATASETS.register_module()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtlbox.tasks.base import Array
 
@@ -24,14 +24,17 @@ class Source(NamedTuple):
 
     Attributes:
         paths: Templates of where they are below the root; of several, the first where the file is.
+        decode: What several labels are made of, of a path, which is then done once per sample; None where each label
+            reads the file itself.
     """
 
     paths: tuple[str, ...]
+    decode: Callable[[str], Any] | None = None
 
     @classmethod
-    def at(cls, *paths: str) -> Source:
+    def at(cls, *paths: str, decode: Callable[[str], Any] | None = None) -> Source:
         """Return the files at the given places."""
-        return cls(paths)
+        return cls(paths, decode)
 
     def __str__(self) -> str:
         return ' or '.join(_FIELD.sub('*', path) for path in self.paths)
@@ -41,8 +44,8 @@ class MapFiles(NamedTuple):
     """How one kind of label is stored.
 
     Attributes:
-        read: Takes one path per source and returns the map in the toolbox's encoding; raises ValueError naming the
-            file.
+        read: Takes, per source, the path or what is decoded of it, into which it does not write; returns the map in the
+            toolbox's encoding, a new array; raises ValueError naming the file.
         sources: The files that it is read from.
         stored: Takes the path of the first source and returns what it holds before reading mends it, as the length of
             vectors; None where reading mends nothing.
@@ -56,6 +59,20 @@ class MapFiles(NamedTuple):
     def lossy(self) -> bool:
         """Whether it is kept in a format that blurs it."""
         return any(path.endswith(_LOSSY) for path in self.sources[0].paths)
+
+    def load(self, paths: Sequence[str], decoded: dict[str, Any]) -> Array:
+        """Return the map of a sample.
+
+        Args:
+            paths: One per source.
+            decoded: What has been decoded for the sample, by path; what is decoded now is added.
+        """
+        given = []
+        for source, path in zip(self.sources, paths, strict=True):
+            if source.decode is not None and path not in decoded:
+                decoded[path] = source.decode(path)
+            given.append(path if source.decode is None else decoded[path])
+        return self.read(*given)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import numpy as np
 
 from mtlbox.datasets.cityscapes import PALETTE as CITYSCAPES_PALETTE
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES, SYNTHIA_22_CLASSES
-from mtlbox.datasets.decode import metres, numbered_classes
+from mtlbox.datasets.decode import deep, metres, numbered_classes
 from mtlbox.datasets.image_file import read_stored
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
@@ -62,16 +62,16 @@ def _classes(path: str) -> Array:
     return numbered_classes(stored if stored.ndim == 2 else stored[..., 0], path, len(SYNTHIA_22_CLASSES))
 
 
-def _depth(path: str) -> Array:
-    return metres(path, 100)
+def _depth(centimetres: Array) -> Array:
+    return metres(centimetres, 100)
 
 
-def _normals(path: str) -> Array:
-    return CAMERA.normals(_depth(path), window=_NORMALS_WINDOW)
+def _normals(centimetres: Array) -> Array:
+    return CAMERA.normals(_depth(centimetres), window=_NORMALS_WINDOW)
 
 
 _LABELS = Source.at('GT/LABELS/{0}.png', 'GT/parsed_LABELS/{0}.png')
-_DEPTHS = Source.at('Depth/{0}.png', 'Depth/Depth/{0}.png')
+_DEPTHS = Source.at('Depth/{0}.png', 'Depth/Depth/{0}.png', decode=deep)
 
 
 @DATASETS.register_module()

@@ -60,7 +60,7 @@ def _classes(path: str) -> Array:
 
 
 def _depth(path: str) -> Array:
-    return metres(path, 512)
+    return metres(deep(path), 512)
 
 
 def _vectors(path: str) -> Array:
@@ -72,7 +72,9 @@ def _normals(path: str) -> Array:
 
 
 def _edges(path: str) -> Array:
-    return np.minimum(deep(path).astype(np.float32) / np.float32(FULL_EDGE), 1)
+    edges = deep(path).astype(np.float32)
+    edges /= np.float32(FULL_EDGE)
+    return np.minimum(edges, 1, out=edges)
 
 
 _READERS: dict[str, tuple[Callable[..., Array], str, str]] = {

@@ -17,14 +17,15 @@ both sides; by default the left camera is read [documented assumption: VTAGML do
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 
 from mtlbox.datasets.cityscapes import PALETTE as CITYSCAPES_PALETTE
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES, VKITTI2_14_CLASSES
-from mtlbox.datasets.decode import metres
+from mtlbox.datasets.decode import deep, looked_up, metres
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
@@ -50,41 +51,57 @@ PALETTE = (
 )  # fmt: skip
 """RGB of the classes 0..13 in the files; black is undefined."""
 
-_WEIGHTS = np.array((1 << 16, 1 << 8, 1))
-_COLOURS = np.array((*PALETTE, (0, 0, 0))) @ _WEIGHTS
-_CLASSES = np.array((*range(len(PALETTE)), 255), dtype=np.uint8)
-_ORDER = np.argsort(_COLOURS)
+_NO_COLOUR = 254
 _NORMALS_WINDOW = 3  # depths are exact
 
 
+def _tables() -> tuple[Array, Array]:
+    """Return what turns colours into classes without a search.
+
+    Returns:
+        ``(3, 256)`` uint16: by channel and value, a bit for each colour that has it there; so the bitwise and over the
+        channels is the bit of the pixel's colour, or 0. And ``(2 ** 15,)`` uint8: by that, the class.
+    """
+    bits = np.zeros((3, 256), dtype=np.uint16)
+    classes = np.full(1 << len(PALETTE) + 1, _NO_COLOUR, dtype=np.uint8)
+    for bit, (colour, number) in enumerate(zip((*PALETTE, (0, 0, 0)), (*range(len(PALETTE)), 255))):
+        bits[range(3), colour] |= np.uint16(1 << bit)
+        classes[1 << bit] = number
+    return bits, classes
+
+
+_BITS, _CLASS_OF = _tables()
+
+
 def _classes(path: str) -> Array:
-    colours = read_image(path) @ _WEIGHTS
-    found = _ORDER[np.minimum(np.searchsorted(_COLOURS, colours, sorter=_ORDER), len(_ORDER) - 1)]
-    wrong = colours[_COLOURS[found] != colours]
-    if wrong.size:
-        colour = tuple(int(wrong[0]) >> shift & 255 for shift in (16, 8, 0))
+    colours = read_image(path)
+    red, green, blue = (looked_up(channel, bits) for channel, bits in zip(cv2.split(colours), _BITS))
+    found = _CLASS_OF[red & green & blue]
+    wrong = found == _NO_COLOUR
+    if wrong.any():
+        colour = tuple(colours[wrong][0].tolist())
         raise ValueError(
             f'{path} holds the colour {colour}, which is none of the {len(PALETTE)} classes and not black.'
         )
-    return _CLASSES[found]
+    return found
 
 
-def _depth(path: str) -> Array:
-    return metres(path, 100)
+def _depth(centimetres: Array) -> Array:
+    return metres(centimetres, 100)
 
 
-def _normals(path: str) -> Array:
-    return CAMERA.normals(_depth(path), window=_NORMALS_WINDOW)
+def _normals(centimetres: Array) -> Array:
+    return CAMERA.normals(_depth(centimetres), window=_NORMALS_WINDOW)
 
 
 def _layout(name: str, title: str, folder: str) -> FileLayout:
     """Describe a way to unpack the archives; ``folder`` may hold ``{}`` for the name of an archive."""
 
-    def files(archive: str, kind: str, file: str) -> Source:
-        return Source.at(f'{folder.format(archive)}{{0}}/{{1}}/frames/{kind}/{{2}}/{file}')
+    def files(archive: str, kind: str, file: str, decode: Callable[[str], Array] | None = None) -> Source:
+        return Source.at(f'{folder.format(archive)}{{0}}/{{1}}/frames/{kind}/{{2}}/{file}', decode=decode)
 
     classes = files('classSegmentation', 'classSegmentation', 'classgt_{3}.png')
-    depths = files('depth', 'depth', 'depth_{3}.png')
+    depths = files('depth', 'depth', 'depth_{3}.png', deep)
     return FileLayout(
         name=name,
         title=title,

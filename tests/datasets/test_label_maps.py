@@ -55,6 +55,14 @@ def test_40_to_13_is_the_official_table() -> None:
     assert (LABEL_MAPS['nyud-to-nyuv2-13'].table()[:40] == official - 1).all()
 
 
+def test_classes_are_read_through_the_table() -> None:
+    found = LABEL_MAPS['vkitti2-to-cityscapes']
+    stored = np.arange(256, dtype=np.uint8).reshape(16, 16).T  # not contiguous
+    np.testing.assert_array_equal(found.reader(lambda path: stored)('a'), found.table()[stored])
+    with pytest.raises(ValueError, match='numbers of 8 bits are expected, but the type is int64'):
+        found.reader(lambda path: stored.astype(np.int64))('a')
+
+
 def test_unknown_classes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"'x': there is no class 'carr'\. Did you mean 'car'"):
         LabelMap('x', ('car', 'van'), ('car',), {'van': 'car', 'carr': None})

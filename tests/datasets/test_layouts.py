@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,35 @@ def files_of(root: Path) -> dict[str, tuple[int, bytes]]:
         for path in root.rglob('*')
         if path.is_file()
     }
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def opened() -> Iterator[list[str]]:
+    """The paths that are opened, whoever does it, from the time that the list is cleared."""
+    paths: list[str] = []
+    listening = True
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if listening and event == 'open' and isinstance(arguments[0], (str, bytes)):
+            paths.append(os.fsdecode(arguments[0]))
+
+    sys.addaudithook(note)  # cannot be taken away again
+    yield paths
+    listening = False
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_each_file_of_a_sample_is_read_once(name: str, tmp_path: Path, opened: list[str]) -> None:
+    layout = LAYOUTS[name]
+    write_replica(name, tmp_path, counts={'train': 1, 'val': 1}, size=SIZE, quiet=True)
+    dataset = layout.dataset(data_root=str(tmp_path), split='train', tasks=layout.tasks, **layout.options)
+    files = dataset.files_of(dataset.get_data_info(0))
+    opened.clear()
+    dataset.load_sample(0)
+    assert sorted(path for path in opened if path.startswith(str(tmp_path))) == sorted(files)
 
 
 # -- replicas ---------------------------------------------------------------------------------------------------------

@@ -108,8 +108,25 @@ def test_listing() -> None:
     assert [one['sample_id'] for one in listing] == ['a', 'b/ü', 'c']
     assert listing[1]['img_path'] == '/data/b/ü.jpg' and listing[-1]['sample_id'] == 'c'
     assert [one['sample_id'] for one in listing[1:]] == ['b/ü', 'c'] and isinstance(listing[1:], Listing)
-    assert [one['sample_id'] for one in listing[::2]] == ['a', 'c']
+    assert [one['sample_id'] for one in listing[::2]] == ['a', 'c'] and isinstance(listing[::2], Listing)
     assert len(listing[5:]) == 0 and listing.nbytes == len('ab/üc'.encode()) + 4 * 4
+
+
+def test_a_listing_of_some_samples_is_as_small(root: Path) -> None:
+    dataset = build(root, indices=[2, 0, -2])
+    assert [dataset.load_sample(i)['sample_id'] for i in range(3)] == ['y/1', 'x/10', 'x/9']
+    assert [dataset.load_sample(i)['gt']['semseg'][0, 0] for i in range(3)] == [1, 1, 2]
+    assert isinstance(dataset.data_list, Listing) and dataset.data_list.nbytes == build(root).data_list.nbytes
+    assert build(root, indices=[1]).data_list.nbytes == len('x/9') + 2 * 4 + 1
+    with pytest.raises(IndexError, match='There are 3 samples, but number 3 is asked for'):
+        build(root, indices=[3])
+
+
+def test_what_is_withheld_takes_a_bit_per_task(root: Path) -> None:
+    kept = {'labelled_only': {'semseg': {'count': 2}}}
+    assert build(root, **kept).data_list.nbytes - build(root).data_list.nbytes == 3  # 8 bits for each of 3 samples
+    each = [dict(build(root, **kept, indices=some).data_list.withheld()) for some in (None, [2, 0, 1], [1, 2, 0])]
+    assert each[0] == each[1] == each[2] and sorted(each[0].values()) == [[], [], ['semseg']]
 
 
 def test_pictures_as_they_are_stored(tmp_path: Path) -> None:

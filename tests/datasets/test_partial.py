@@ -1,6 +1,8 @@
 """Which labels are kept: lists, seeded choices, a few labels per image; and images without any."""
 
+import functools
 import json
+import pickle
 from collections import Counter
 from typing import ClassVar
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from mtlbox.datasets import NYUD, ImageFolder, MultiTaskDataset, NYUv2
+from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.partial import choose_few, choose_labels, digest
 from mtlbox.tasks import distinct_colours
@@ -123,9 +126,38 @@ class TestLabelledOnly:
         assert dataset.metainfo['origin']['samples'] == 4
 
     def test_a_choice_is_of_the_whole_split(self):
-        dataset = Labelled(tasks=TASKS, labelled_only={'depth': {'count': 4}}, indices=10)
-        chosen = choose_few(NAMES, 'depth', count=4)
-        assert {name for name, keys in labelled(dataset).items() if 'depth' in keys} == chosen & set(NAMES[:10])
+        dataset = Labelled(tasks=TASKS, labelled_only={'depth': {'count': 3}}, indices=15)
+        kept = sorted(choose_few(NAMES, 'depth', count=3) & set(NAMES[:15]))
+        assert [name for name, keys in labelled(dataset).items() if 'depth' in keys] == kept == ['room-10', 'room-14']
+        described = dataset.metainfo['origin']['labelled']['depth']
+        assert described == {
+            'samples': 2, 'of': 40, 'by': [{'count': 3}], 'digest': digest(kept), 'names': kept
+        }  # fmt: skip
+
+    @pytest.mark.parametrize('serialize', [True, False])
+    def test_a_choice_stays_with_its_sample(self, serialize, monkeypatch):
+        monkeypatch.setattr(Labelled, '__init__', functools.partialmethod(MultiTaskDataset.__init__))
+        dataset = Labelled(
+            tasks=TASKS,
+            labelled_only={'depth': {'count': 4}},
+            drop_unlabelled=True,
+            indices=[25, 3, -1],
+            serialize_data=serialize,
+        )
+        few = choose_few(NAMES, 'depth', count=4)
+        for one in (dataset, dataset.get_subset([2, 0]), pickle.loads(pickle.dumps(dataset))):
+            kept = labelled(one)
+            assert {name for name, keys in kept.items() if 'depth' in keys} == few & set(kept)
+        assert list(kept) == ['room-25', 'room-3', 'room-39']
+        assert dataset.metainfo['origin']['labelled']['depth']['samples'] == 1
+
+    def test_samples_without_a_name_keep_their_number(self):
+        numbered = type('Numbered', (Labelled,), {'load_data_list': lambda self: [{} for _ in NAMES]})
+        dataset = numbered(
+            tasks={'depth': {'type': 'Depth'}}, labelled_only={'depth': {'count': 2}}, drop_unlabelled=True
+        )
+        few = choose_few([str(number) for number in range(40)], 'depth', count=2)
+        assert labelled(dataset) == {name: {'depth'} for name in few}
 
     def test_it_is_recorded(self):
         dataset = Labelled(tasks=TASKS, labelled_only={'depth': {'count': 2}, 'semseg': {'fraction': 0.5, 'seed': 3}})
@@ -163,7 +195,29 @@ class TestPerImage:
 
 
 class TestFiles:
-    """Files of labels that are withheld need not be there."""
+    """Files of labels that are withheld, and of pictures that are left out, need not be there."""
+
+    @pytest.mark.parametrize(('layout', 'picture'), [('nyud-c', 'images/{}.png'), ('nyuv2-13', 'train/image/{}.npy')])
+    def test_of_pictures_that_are_left_out(self, tmp_path, layout, picture):
+        write_replica(layout, tmp_path, counts={'train': 4, 'val': 1}, size=(24, 32), workers=1)
+        cls, tasks = LAYOUTS[layout].dataset, {'depth': {'type': 'Depth'}}
+        ids = [
+            one['sample_id']
+            for one in map(cls(data_root=str(tmp_path), split='train', tasks=tasks).load_sample, range(4))
+        ]
+        few = {'depth': {'count': 2}}
+        stay = [name for name in ids if name in choose_few(ids, 'depth', count=2)]
+        first, second = (name for name in ids if name not in stay)
+        files = {name: tmp_path / picture.format(name if layout == 'nyud-c' else ids.index(name)) for name in ids}
+        files[first].unlink()
+        files[second].write_bytes(b'')  # is looked into, else
+        with pytest.raises(FileNotFoundError, match='Missing: '):
+            cls(data_root=str(tmp_path), split='train', tasks=tasks, labelled_only=few)
+        dataset = cls(data_root=str(tmp_path), split='train', tasks=tasks, labelled_only=few, drop_unlabelled=True)
+        assert labelled(dataset) == {name: {'depth'} for name in stay}
+        files[stay[0]].write_bytes(b'')
+        with pytest.raises(ValueError, match='is empty'):
+            cls(data_root=str(tmp_path), split='train', tasks=tasks, labelled_only=few, drop_unlabelled=True)
 
     def test_names_in_a_list(self, tmp_path):
         write_replica('nyud-c', tmp_path, counts={'train': 4, 'val': 1}, size=(24, 32), workers=1)

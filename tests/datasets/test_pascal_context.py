@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from mtlbox.datasets import PASCALContext, pascal_context
+from mtlbox.datasets import PASCALContext
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.layouts.replica import write_replica
-from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.pascal_context import CLASSES_WITH_NORMALS, boundaries_of, read_human_parts
 from mtlbox.datasets.rooms import render_room
 
@@ -131,26 +129,6 @@ def test_maps_mean_what_the_archive_says(root: Path) -> None:
     assert set(second['gt']) == set(TASKS) - {'human_parts'}  # nothing is known of persons
     assert (second['gt']['semseg'] == 7).all()
     assert len(build(root, split='test_new')) == 1
-
-
-def test_a_label_map_is_read_once_per_sample_but_anew_when_it_changed(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads: list[str] = []
-
-    def reading(path: str, name: str) -> Any:
-        reads.append(name)
-        return read_mat(path, name)
-
-    monkeypatch.setattr(pascal_context, 'read_mat', reading)
-    dataset = build(root)
-    assert {'normals', 'boundary'} <= set(dataset.load_sample(1)['gt'])
-    assert reads.count('LabelMap') == 1
-    path = root / 'pascal-context/trainval/2008_000002.mat'
-    savemat(path, {'LabelMap': np.full((H, W), SKY, np.uint16)})
-    os.utime(path, ns=(1, 1))
-    gt = dataset.load_sample(1)['gt']
-    assert 'normals' not in gt and not gt['boundary'].any()
 
 
 def test_boundaries_are_those_of_scikit_image() -> None:

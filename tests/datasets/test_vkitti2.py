@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtlbox.datasets import VKITTI2
+from mtlbox.datasets import VKITTI2, vkitti2
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES, VKITTI2_14_CLASSES
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.rooms import render_room
@@ -92,13 +93,20 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     write_by_hand(tmp_path, apart=False)
     frames = tmp_path / 'Scene01/clone/frames'
     path = frames / 'classSegmentation/Camera_0/classgt_00000.png'
-    Image.fromarray(np.full((H, W, 3), 77, np.uint8)).save(path)
-    with pytest.raises(ValueError, match=r'classgt_00000\.png holds the colour \(77, 77, 77\)'):
-        build(tmp_path).load_sample(0)
+    for colour in ((77, 77, 77), (210, 200, 255), (0, 0, 200)):  # of the last two, some class has each number
+        Image.fromarray(np.full((H, W, 3), colour, np.uint8)).save(path)
+        with pytest.raises(ValueError, match=rf'classgt_00000\.png holds the colour {re.escape(str(colour))}, which'):
+            build(tmp_path).load_sample(0)
     (frames / 'depth/Camera_0/depth_00009.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'Missing: .*Scene01/clone/frames/depth/Camera_0/depth_00009\.png\.'):
         build(tmp_path)
     assert len(build(tmp_path, allow_missing=True)) == 6
+
+
+def test_every_colour_is_its_class(tmp_path: Path) -> None:
+    colours = np.array([[*PALETTE, (0, 0, 0)]], np.uint8)
+    Image.fromarray(colours).save(tmp_path / 'a.png')
+    assert vkitti2._classes(str(tmp_path / 'a.png')).tolist() == [[*range(14), 255]]
 
 
 def test_metainfo() -> None:

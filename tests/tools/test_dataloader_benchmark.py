@@ -39,6 +39,21 @@ def test_the_reference_reads_the_same(tool: ModuleType, layout: str, tmp_path: P
     np.testing.assert_allclose(gt.normals.data.numpy()[:, known], plain['normals'].numpy()[:, known], atol=0.02)
 
 
+def test_the_reference_makes_the_same_of_other_maps(tool: ModuleType, tmp_path: Path) -> None:
+    size = (45, 149)  # of the shape of its pictures, so that both focal lengths are one
+    write_replica('vkitti2-joint', tmp_path, counts={'train': 1, 'val': 1}, size=size, quiet=True)
+    dataset = tool.build(LAYOUTS['vkitti2-joint'], str(tmp_path), 'read', size)
+    gt, plain = dataset[0]['data_samples'].gt, tool.Reference(dataset, size, 'read')(0)
+    np.testing.assert_array_equal(gt.semseg.data.numpy(), plain['semseg'].numpy())
+    assert len(gt.semseg.data.unique()) > 3
+    depth = dataset.load_sample(0)['gt']['depth'] * 100
+    focal = 725.0087 * size[1] / 1242
+    normals = tool.normals_plainly(depth, focal)
+    ours = gt.normals.data.numpy().transpose(1, 2, 0)
+    known = ours.any(-1)
+    assert np.median(np.degrees(np.arccos(np.clip((ours * normals).sum(-1)[known], -1, 1)))) < 2
+
+
 def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:
     tool.main(['pascal', '--images', '2', '--passes', '1', '--size', *map(str, SIZE), '--json'])
     rows = json.loads(capsys.readouterr().out)
@@ -46,9 +61,9 @@ def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, capsys: pytest.C
         ('pascal', 'read', *SIZE),
         ('pascal', 'train', *SIZE),
     ]
-    assert all(row['ours'] > 0 and row['reference'] > 0 for row in rows)
-    lines = tool.table([{**rows[0], 'ours': 30.0, 'reference': 20.0}]).splitlines()
-    assert lines[2] == '| pascal | 24x32 | read | 30 | 20 | 1.50 |'
+    assert all(row['ours'] > 0 and row['reference'] > 0 and row['decoded'] > row['ours'] for row in rows)
+    lines = tool.table([{**rows[0], 'ours': 30.0, 'reference': 20.0, 'decoded': 40.0}]).splitlines()
+    assert lines[2] == '| pascal | 24x32 | read | 30 | 20 | 40 | 1.50 | 75% |'
 
 
 def test_an_unknown_layout(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:
@@ -63,4 +78,5 @@ def test_memory_of_the_list() -> None:
     rows = {row['way']: row for row in json.loads(subprocess.check_output(command))}
     assert rows['dicts']['forked'] > 300  # MB a million: whoever counts references copies the pages
     assert rows['block']['forked'] < 100 < rows['block']['spawned']
-    assert rows['names']['forked'] < 100 and rows['names']['spawned'] < 150
+    for way in ('names', 'few labels'):
+        assert rows[way]['forked'] < 100 and rows[way]['spawned'] < 150

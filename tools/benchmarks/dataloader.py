@@ -8,15 +8,20 @@ thread each; files come from the system's cache. Two pipelines are measured: ``r
 and ``train`` (ATRC's: zoom by 0.5 to 2, a crop in which no class fills more than 75 %, flip, colours, pack).
 
 The reference is what most code of this field does with the same files and steps: Pillow, ``np.load`` and ``loadmat``,
-every map as float32, a loop over the tasks per step, colours changed step by step in uint8 (as in mmsegmentation),
-normalisation in the worker. It checks nothing. Both take turns at each image; the time is that of the processor, the
-least of several passes.
+the file of each task read anew, every map as float32, a loop over the tasks per step, colours changed step by step in
+uint8 (as in mmsegmentation), normalisation in the worker. Where a map is made of another one, it makes it by plain
+NumPy: normals of a depth map by the cross product of its differences, classes of colours by a comparison per class. It
+checks nothing and leaves numbers of classes and units as they are stored.
+
+``decoded`` is what no loader can be faster than: each file of the sample once through OpenCV, ``np.load`` or
+``loadmat``, and nothing else. All take turns at each image; the time is that of the processor, the least of several
+passes.
 
 ``--memory`` lists made-up samples of Taskonomy, an image and four labels each, and prints MB that a million take:
 at the peak of making the list and afterwards in the process that made it, and in a worker, forked or spawned, that has
 read all of it, for itself alone (pages that it shares with others are not counted). The list is held as ``dicts``
-(serialize_data=False), as a ``block`` of bytes (serialize_data=True, the default), or as ``names`` from which a sample
-is put together when it is asked for.
+(serialize_data=False), as a ``block`` of bytes (serialize_data=True, the default), or, as data sets with layouts do, as
+``names`` from which a sample is put together when it is asked for; ``few labels`` is the same where 1 % keep a label.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ import logging
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,7 +52,9 @@ from mtlbox.datasets import MultiTaskDataset
 from mtlbox.datasets.layouts import LAYOUTS, Layout
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
+from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.samplers import SampleIndex
+from mtlbox.datasets.sources import MapFiles, Source
 from mtlbox.datasets.worker import use_one_core
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks.base import Array
@@ -90,7 +97,7 @@ class Reference:
         image = read_plainly(info['img_path'])
         if Path(info['img_path']).suffix == '.npy':
             image = image * 255
-        maps = {key: read_plainly(path) for key, path in info['label_paths'].items()}
+        maps = {key: self._map(key, read_plainly(path)) for key, path in info['label_paths'].items()}
         for key, array in maps.items():
             if array.shape[:2] != image.shape[:2]:  # an annotation that is no map
                 maps[key] = np.zeros(image.shape[:2], np.float32)
@@ -98,6 +105,16 @@ class Reference:
             image, maps = self._augment(image, maps)
         image = (image.astype(np.float32) - MEAN) / STD
         return {key: _tensor(array) for key, array in {'image': image, **maps}.items()}
+
+    def _map(self, key: str, stored: Array) -> Array:
+        """Return the map that a task needs of what its file holds, where these are of different kinds."""
+        vectors = self.dataset.tasks[key].gt_channels == 3
+        if stored.ndim == 2 and vectors:
+            return normals_plainly(stored)
+        if stored.ndim == 3 and stored.shape[2] == 3 and not vectors:
+            palette = self.dataset.METAINFO.get('palette', {}).get(key)
+            return stored[..., 0] if palette is None else classes_plainly(stored, palette)
+        return stored
 
     def _augment(self, image: Array, maps: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         zoom = self.rng.uniform(0.5, 2.0)
@@ -160,6 +177,36 @@ def read_plainly(path: str) -> Array:
     return 2 * picture / 255 - 1 if picture.ndim == 3 and 'normal' in path else picture
 
 
+def normals_plainly(depth: Array, focal: float = 1000.0) -> Array:
+    """Return unit normals ``(H, W, 3)`` of a depth map: the cross product of the differences between its points."""
+    v, u = np.mgrid[: depth.shape[0], : depth.shape[1]].astype(np.float32)
+    points = np.stack([(u - u.mean()) / focal * depth, (v - v.mean()) / focal * depth, depth], axis=-1)
+    normals = np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1))
+    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+
+
+def classes_plainly(colours: Array, palette: Sequence[tuple[int, ...]]) -> Array:
+    """Return the number in ``palette`` of each colour of ``(H, W, 3)``, 255 for those that are not in it."""
+    classes, weights = np.full(colours.shape[:2], 255, np.float32), np.float32([1 << 16, 1 << 8, 1])
+    numbers = colours @ weights
+    for index, colour in enumerate(palette):
+        classes[numbers == colour @ weights] = index
+    return classes
+
+
+def decode_only(path: str) -> None:
+    """Decode a file and do nothing with it."""
+    suffix = Path(path).suffix
+    if suffix == '.npy':
+        np.load(path)
+    elif suffix == '.mat':
+        loadmat(path)
+    elif suffix == '.json':
+        json.loads(Path(path).read_bytes())
+    elif cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED) is None:
+        raise ValueError(f'{path} is no picture.')
+
+
 def sum_masks(value: Array) -> Array:
     """Return the sum of all maps in nested structures of MATLAB, as those of an annotation's parts."""
     total: Array = np.zeros((1, 1), np.float32)
@@ -180,14 +227,20 @@ def _tensor(array: Array) -> Tensor:
 
 
 def measure(dataset: MultiTaskDataset, reference: Reference, *, images: int, passes: int) -> dict[str, float]:
-    """Return the images per second of ours and of the reference."""
+    """Return the images per second of ours, of the reference, and of decoding the files."""
+
+    def decode(index: int) -> None:
+        for path in dataset.files_of(dataset.get_data_info(index)):
+            decode_only(path)
+
     ways: dict[str, Callable[[SampleIndex], Any]] = {
         'ours': dataset.__getitem__,
         'reference': reference,
+        'decoded': decode,
     }
     least = dict.fromkeys(ways, float('inf'))
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(_worker(way, ours=name == 'ours')) for name, way in ways.items()}
+        workers = {name: stack.enter_context(_worker(way, tuned=name != 'reference')) for name, way in ways.items()}
         for turn in range(passes + 1):
             seconds = dict.fromkeys(ways, 0.0)
             for number in range(images):
@@ -200,11 +253,11 @@ def measure(dataset: MultiTaskDataset, reference: Reference, *, images: int, pas
 
 
 @contextmanager
-def _worker(way: Callable[[SampleIndex], Any], *, ours: bool) -> Iterator[Connection]:
-    """Fork a process that takes numbers of samples and returns the seconds that they took."""
+def _worker(way: Callable[[SampleIndex], Any], *, tuned: bool) -> Iterator[Connection]:
+    """Fork a process that takes numbers of samples and returns the seconds that they took; ``tuned`` as ours are."""
     context = multiprocessing.get_context('fork')
     near, far = context.Pipe()
-    process = context.Process(target=_serve, args=(far, way, ours), daemon=True)
+    process = context.Process(target=_serve, args=(far, way, tuned), daemon=True)
     process.start()
     far.close()
     try:
@@ -214,8 +267,8 @@ def _worker(way: Callable[[SampleIndex], Any], *, ours: bool) -> Iterator[Connec
         process.join()
 
 
-def _serve(connection: Connection, way: Callable[[SampleIndex], Any], ours: bool) -> None:
-    if ours:
+def _serve(connection: Connection, way: Callable[[SampleIndex], Any], tuned: bool) -> None:
+    if tuned:
         use_one_core()
     while (index := connection.recv()) is not None:
         start = time.process_time()
@@ -240,28 +293,6 @@ def measure_all(names: list[str], *, images: int, passes: int, size: tuple[int, 
     return rows
 
 
-class Names(Sequence):
-    """Samples that are held by their names, one block of letters of equal length.
-
-    Args:
-        count: How many there are.
-    """
-
-    LABELS = ('depth_zbuffer', 'normal', 'segment_semantic', 'edge_texture')
-
-    def __init__(self, count: int) -> None:
-        self.names = np.array([f'building{n % 537:03d}/point_{n:07d}_view_{n % 9}'.encode() for n in range(count)])
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: Any) -> dict[str, Any]:
-        """Return a sample."""
-        name = self.names[index].decode()
-        paths = {label: f'data/taskonomy/{label}/{name}_domain_{label}.png' for label in self.LABELS}
-        return {'sample_id': name, 'img_path': f'data/taskonomy/rgb/{name}_domain_rgb.png', 'label_paths': paths}
-
-
 class Simulated(MultiTaskDataset):
     """A data set of which only the list of samples is there.
 
@@ -271,16 +302,41 @@ class Simulated(MultiTaskDataset):
     """
 
     METAINFO: ClassVar[dict] = {'labels': ('depth',)}
-    WAYS = ('dicts', 'block', 'names')
+    WAYS = ('dicts', 'block', 'names', 'few labels')
+    FILES = Files(
+        root='data/taskonomy',
+        split='train',
+        images=Source.at('rgb/{name}_domain_rgb.png'),
+        maps={
+            label: MapFiles(np.load, (Source.at(f'{label}/{{name}}_domain_{label}.png'),))
+            for label in ('depth_zbuffer', 'normal', 'segment_semantic', 'edge_texture')
+        },
+    )
 
     def __init__(self, *, count: int, way: str) -> None:
         self.count, self.way = count, way
-        super().__init__(tasks={'depth': {'type': 'Depth'}}, serialize_data=way == 'block')
+        few = {'depth': {'fraction': 0.01}} if way == 'few labels' else None
+        super().__init__(tasks={'depth': {'type': 'Depth'}}, serialize_data=way == 'block', labelled_only=few)
 
     def load_data_list(self) -> Any:
         """Return the samples."""
-        names = Names(self.count)
-        return names if self.way == 'names' else list(names)
+        names: Iterable[str] = (f'building{n % 537:03d}/point_{n:07d}_view_{n % 9}' for n in range(self.count))
+        withheld = None
+        if self.partial:
+            names = list(names)
+            _, withheld = self.choose(names)
+        files = self.FILES._replace(partial=self.partial if self.partial else None)
+        samples = Listing.read(files, names, lambda source, name: 0, withheld)
+        if self.way in ('dicts', 'block'):
+            return [{key: one[key] for key in ('sample_id', 'img_path', 'label_paths')} for one in samples]
+        return samples
+
+    def filter_data(self) -> Any:
+        """Return the samples, of which labels were withheld when they were listed."""
+        return self.data_list
+
+    def _withheld(self) -> Iterator[tuple[str, list[str]]]:
+        return self.data_list.withheld()
 
     def load_image(self, info: dict) -> Array:
         """Not there."""
@@ -351,11 +407,15 @@ def memory_table(rows: list[Mapping[str, Any]]) -> str:
 
 def table(rows: list[Mapping[str, Any]]) -> str:
     """Return the rows as a table in Markdown."""
-    lines = ['| layout | size | pipeline | images/s | reference | ratio |', '| --- | --- | --- | ---: | ---: | ---: |']
+    lines = [
+        '| layout | size | pipeline | images/s | reference | decoded | ratio | of decoded |',
+        '| --- | --- | --- |' + ' ---: |' * 5,
+    ]
     for row in rows:
         lines.append(
             f'| {row["layout"]} | {row["height"]}x{row["width"]} | {row["pipeline"]} | {row["ours"]:.0f} | '
-            f'{row["reference"]:.0f} | {row["ours"] / row["reference"]:.2f} |'
+            f'{row["reference"]:.0f} | {row["decoded"]:.0f} | {row["ours"] / row["reference"]:.2f} | '
+            f'{row["ours"] / row["decoded"]:.0%} |'
         )
     return '\n'.join(lines)
 
