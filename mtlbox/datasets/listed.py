@@ -136,7 +136,7 @@ class ListedDataset(MultiTaskDataset):
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
-        return self.layout.maps[name].load(info['label_files'][name], info.setdefault('decoded', {}))
+        return self.layout.maps[name].load(info['label_files'][name], info.get('decoded', {}))
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
         """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
