@@ -328,9 +328,9 @@ class MultiTaskDataset(BaseDataset):
         info = self.get_data_info(idx)
         info.setdefault('sample_id', str(info['sample_idx']))
         where, files = self._name(info), _files(info)
-        reading = {**info, 'decoded': {}}
+        info['decoded'] = {}
         with _naming(where, files['']):
-            image = self.load_image(reading)
+            image = self.load_image(info)
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f'{where}: an RGB image (H, W, 3) is expected, but {_described(image)}.')
         gt = {}
@@ -340,7 +340,7 @@ class MultiTaskDataset(BaseDataset):
             name = self.label_names.get(key)
             file = files.get(name) if name else None
             with _naming(where, file):
-                label = task.derive(image) if name is None else self.load_label(reading, name)
+                label = task.derive(image) if name is None else self.load_label(info, name)
                 if label is None:
                     continue
                 if not isinstance(label, np.ndarray):
@@ -350,6 +350,7 @@ class MultiTaskDataset(BaseDataset):
                     label = self.fit_label(label, task, info, image.shape[:2])
                 if task.is_labelled(label):
                     gt[key] = label
+        del info['decoded']  # of no use to the pipeline
         size = image.shape[:2]
         return {**info, 'img': image, 'gt': gt, 'tasks': self.tasks, 'ori_shape': size, 'img_shape': size}
 

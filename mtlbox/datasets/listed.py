@@ -139,7 +139,7 @@ class ListedDataset(MultiTaskDataset):
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
-        return self.layout.maps[name].load(info['label_files'][name], info.setdefault('decoded', {}))
+        return self.layout.maps[name].load(info['label_files'][name], info.get('decoded', {}))
 
     def load_stored(self, info: dict, name: str) -> Array | None:
         """Return what the file of the label ``name`` holds before reading mends it, where it does."""

@@ -57,7 +57,7 @@ def test_each_file_of_a_sample_is_read_once(name: str, tmp_path: Path, opened: l
     dataset = layout.dataset(data_root=str(tmp_path), split='train', tasks=layout.tasks, **layout.options)
     files = dataset.files_of(dataset.get_data_info(0))
     opened.clear()
-    dataset.load_sample(0)
+    assert 'decoded' not in dataset.load_sample(0)
     assert sorted(path for path in opened if path.startswith(str(tmp_path))) == sorted(files)
 
 

@@ -54,16 +54,27 @@ def test_the_reference_makes_the_same_of_other_maps(tool: ModuleType, tmp_path: 
     assert np.median(np.degrees(np.arccos(np.clip((ours * normals).sum(-1)[known], -1, 1)))) < 2
 
 
-def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:
-    tool.main(['pascal', '--images', '2', '--passes', '1', '--size', *map(str, SIZE), '--json'])
+def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    page = tmp_path / 'page.md'
+    page.write_text('A\n<!-- input-pipeline -->\nold\n<!-- /input-pipeline -->\nB\n')
+    command = ['pascal', '--images', '2', '--passes', '1', '--size', *map(str, SIZE), '--json']
+    tool.main([*command, '--update', str(page)])
     rows = json.loads(capsys.readouterr().out)
     assert [(row['layout'], row['pipeline'], row['height'], row['width']) for row in rows] == [
         ('pascal', 'read', *SIZE),
         ('pascal', 'train', *SIZE),
     ]
     assert all(row['ours'] > 0 and row['reference'] > 0 and row['decoded'] > row['ours'] for row in rows)
-    lines = tool.table([{**rows[0], 'ours': 30.0, 'reference': 20.0, 'decoded': 40.0}]).splitlines()
-    assert lines[2] == '| pascal | 24x32 | read | 30 | 20 | 40 | 1.50 | 75% |'
+    assert page.read_text() == (
+        f'A\n<!-- input-pipeline -->\n{tool.table(rows, speeds=False)}\n<!-- /input-pipeline -->\nB\n'
+    )
+    known = [{**rows[0], 'ours': 30.0, 'reference': 20.0, 'decoded': 40.0}]
+    assert tool.table(known).splitlines()[2] == '| pascal | 24x32 | read | 30 | 20 | 40 | 1.50 | 2.00 |'
+    assert tool.table(known, speeds=False).splitlines()[2] == '| pascal | 24x32 | read | 1.50 | 2.00 |'
+    page.write_text('no marks')
+    with pytest.raises(SystemExit):
+        tool.main([*command, '--update', str(page)])
+    assert 'page.md must hold <!-- input-pipeline -->' in capsys.readouterr().err
 
 
 def test_an_unknown_layout(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
     python tools/benchmarks/dataloader.py [LAYOUT ...] [--images 16] [--passes 3] [--json]
     python tools/benchmarks/dataloader.py --memory [--samples 200000] [--json]
+    python tools/benchmarks/dataloader.py [--memory] --update docs/complexity_and_speed.md
 
 Replicas of the layouts are written to a temporary folder and read by one process on one core, OpenCV and torch with one
 thread each; files come from the system's cache. Two pipelines are measured: ``read`` (decode, check and pack all tasks)
@@ -48,6 +49,7 @@ from scipy.io import loadmat
 from torch import Tensor
 
 from mtlbox.apis import exit_on_user_error
+from mtlbox.apis.tables import replace_between
 from mtlbox.datasets import MultiTaskDataset
 from mtlbox.datasets.layouts import LAYOUTS, Layout
 from mtlbox.datasets.layouts.replica import write_replica
@@ -405,17 +407,18 @@ def memory_table(rows: list[Mapping[str, Any]]) -> str:
     )
 
 
-def table(rows: list[Mapping[str, Any]]) -> str:
-    """Return the rows as a table in Markdown."""
+def table(rows: list[Mapping[str, Any]], *, speeds: bool = True) -> str:
+    """Return the rows as a table in Markdown, with or without the images per second, which are of this machine."""
+    ways = ('ours', 'reference', 'decoded') if speeds else ()
     lines = [
-        '| layout | size | pipeline | images/s | reference | decoded | ratio | of decoded |',
-        '| --- | --- | --- |' + ' ---: |' * 5,
+        f'| layout | size | pipeline | {"".join(f"{way} | " for way in ways)}ours / reference | decoded / reference |',
+        '| --- | --- | --- |' + ' ---: |' * (len(ways) + 2),
     ]
     for row in rows:
+        figures = [f'{row[way]:.0f}' for way in ways]
+        figures += [f'{row[way] / row["reference"]:.2f}' for way in ('ours', 'decoded')]
         lines.append(
-            f'| {row["layout"]} | {row["height"]}x{row["width"]} | {row["pipeline"]} | {row["ours"]:.0f} | '
-            f'{row["reference"]:.0f} | {row["decoded"]:.0f} | {row["ours"] / row["reference"]:.2f} | '
-            f'{row["ours"] / row["decoded"]:.0%} |'
+            f'| {row["layout"]} | {row["height"]}x{row["width"]} | {row["pipeline"]} | {" | ".join(figures)} |'
         )
     return '\n'.join(lines)
 
@@ -430,6 +433,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--memory', action='store_true', help='measure the list of samples, not speed')
     parser.add_argument('--samples', type=int, default=200_000, metavar='N', help='of that list (%(default)s)')
     parser.add_argument('--json', action='store_true', help='print JSON only')
+    parser.add_argument(
+        '--update',
+        type=Path,
+        metavar='PAGE',
+        help='also write the table, of speeds the ratios only, into this page, between its marks',
+    )
     args = parser.parse_args(argv)
     unknown = [name for name in args.layouts if name not in LAYOUTS]
     if unknown:
@@ -439,10 +448,15 @@ def main(argv: list[str] | None = None) -> None:
     MMLogger.get_current_instance().setLevel(logging.ERROR)  # each replica says that it is one
     with exit_on_user_error():
         size = tuple(args.size) if args.size else None
+        mark = 'input-memory' if args.memory else 'input-pipeline'
+        if args.update:  # wrong marks are said now, not in minutes
+            replace_between(args.update, mark, '', check=True)
         if args.memory:
             rows = measure_memory(args.samples)
         else:
             rows = measure_all(args.layouts or list(LAYOUTS), images=args.images, passes=args.passes, size=size)
+        if args.update:
+            replace_between(args.update, mark, memory_table(rows) if args.memory else table(rows, speeds=False))
     print(json.dumps(rows, indent=1) if args.json else memory_table(rows) if args.memory else table(rows))
 
 
