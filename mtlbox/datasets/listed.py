@@ -246,14 +246,14 @@ class ListedDataset(MultiTaskDataset):
             for source in layout.sources()
             for path in source.paths
         }
-        seen = ', '.join(f'{folder}: {" ".join(sorted(kinds)) or "nothing"}' for folder, kinds in folders.items())
+        seen = ', '.join(f'{folder}: {" ".join(sorted(kinds))}' for folder, kinds in folders.items() if kinds)
         known = '\n'.join(f'  {layout}' for layout in cls.layouts())
         state = 'fits none of the known layouts' if not fitting else 'fits several layouts'
         if name is not None:
             fits = ' and '.join(layout.name for layout in fitting) or 'none'
             state = f'is not in the layout {name!r}; it fits {fits}'
         advice = '' if not meant else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
-        raise ValueError(f'{root} {state}. It holds {seen}. Known are:\n{known}{advice}')
+        raise ValueError(f'{root} {state}. It holds {seen or "nothing of these"}. Known are:\n{known}{advice}')
 
     def _find_damaged(self, samples: Sequence[dict]) -> None:
         damaged = []

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mtlbox.datasets.layouts import LAYOUTS
+from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
+from mtlbox.datasets.layouts.arrays import SETS
 from mtlbox.engine.fetch import fetch
 from mtlbox.registry import did_you_mean
 
@@ -99,6 +100,11 @@ def instructions(dataset: str) -> str:
     Raises:
         ValueError: The name is unknown.
     """
+    if dataset in SEVERAL:
+        layouts = [name for name, layout in LAYOUTS.items() if layout.dataset is LAYOUTS[SEVERAL[dataset]].dataset]
+        raise ValueError(f'{dataset} has several layouts: name one of {", ".join(layouts)}.')
+    if dataset in SETS:
+        raise ValueError(f'{dataset} is made of {SETS[dataset]}: python tools/data.py convert {dataset} SOURCE ROOT')
     if dataset not in LAYOUTS:
         raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, [*LAYOUTS, *SOURCES])}')
     layout = LAYOUTS[dataset]

@@ -111,8 +111,12 @@ def verify(
     if dataset not in KNOWN:
         raise ValueError(f'{dataset!r} cannot be verified.{did_you_mean(dataset, KNOWN)}')
     report = Report(dataset, str(root))
+    parts = parts_of(dataset, root, labels=labels, subset=subset)
+    if not Path(root).is_dir():
+        report.problems.append(f'There is no folder {root}.')
+        return report
     with silent():
-        for part in parts_of(dataset, root, labels=labels, subset=subset):
+        for part in parts:
             try:
                 built = build(part)
             except (OSError, ValueError) as error:

@@ -47,7 +47,7 @@ class SplitReport:
 
     Attributes:
         samples: How many are listed.
-        published: How many the published split has.
+        published: How many the published split has; None where that is not known.
         sizes: ``{'HxW': samples}`` of the pictures.
         labels: By label.
         resampled: Maps of another size than their picture, where the layout lets them be brought to its size.
@@ -55,7 +55,7 @@ class SplitReport:
     """
 
     samples: int
-    published: int
+    published: int | None
     sizes: dict[str, int] = field(default_factory=dict)
     labels: dict[str, LabelReport] = field(default_factory=dict)
     resampled: int = 0
@@ -100,9 +100,8 @@ class Report:
         for name, split in self.splits.items():
             sizes = ', '.join(f'{size} ({n})' for size, n in Counter(split.sizes).most_common(3))
             more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
-            lines.append(
-                f'{name}: {split.samples} samples (published: {split.published}); {sizes or "none read"}{more}'
-            )
+            published = '' if split.published is None else f' (published: {split.published})'
+            lines.append(f'{name}: {split.samples} samples{published}; {sizes or "none read"}{more}')
             if split.resampled:
                 lines[-1] += f'; {split.resampled} maps of another size, brought to that of their picture'
             if split.kept:

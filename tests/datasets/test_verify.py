@@ -115,11 +115,14 @@ def test_part_of_a_data_set_is_doubted(tmp_path: Path) -> None:
 
 def test_what_cannot_be_told(tmp_path: Path) -> None:
     report = verify('nyud', tmp_path / 'nowhere', quiet=True)
+    assert report.layout is None and report.problems == [f'There is no folder {tmp_path}/nowhere.']
+    report = verify('nyud', tmp_path, quiet=True)
     assert report.layout is None and len(report.problems) == 2 and 'gt_sets/train.txt' in report.problems[0]
     root = replica('nyud-a', tmp_path / 'a')
     wrong = verify('nyud-b', root, quiet=True)
     assert len(wrong.problems) == 3 and wrong.problems[2].endswith('looks like nyud-a')
-    assert "is not in the layout 'nyud-b'; it fits nyud-a" in wrong.problems[0]
+    assert "is not in the layout 'nyud-b'; it fits nyud-a. It holds images: .jpg, seg" in wrong.problems[0]
+    assert 'nothing' not in wrong.problems[0], 'folders that are not there are not told'
     with pytest.raises(ValueError, match=r"'nyud-d' cannot be verified.* Did you mean 'nyud"):
         verify('nyud-d', root)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -100,12 +102,26 @@ def test_arrays_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.splitlines()[-1].startswith(f'at {source}: nyud-c, layout nyud-c (a replica')
 
 
-def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
-
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = load_tool('data')
-    monkeypatch.setattr(tool, 'describe', interrupt)
+    with open(tmp_path / 'out', 'w') as out:
+        monkeypatch.setattr(sys, 'stdout', out)
+        monkeypatch.setattr(tool, 'describe', raising(BrokenPipeError(32, 'Broken pipe')))
+        tool.main(['info', 'nyud'])
+        print('what was not written yet is lost')
+    assert not (tmp_path / 'out').read_text()
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def fail(*args: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = load_tool('data')
+    monkeypatch.setattr(tool, 'describe', raising(KeyboardInterrupt()))
     with pytest.raises(SystemExit, match='interrupted; the same command goes on'):
         tool.main(['info', 'nyud'])
 
@@ -121,6 +137,8 @@ def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         (['verify', 'nyud', 'ROOT', '--subset', 'tiny'], "error: nyud has no subset 'tiny'. Subsets have: taskonomy"),
         (['convert', 'nyud-arrays', 'nowhere', 'ROOT'], 'error: There is no file nowhere/gt_sets/train.txt'),
         (['download', 'nyud-b', 'ROOT'], 'nyud-b (NYU Depth v2, 40 classes'),
+        (['download', 'nyud', 'ROOT'], 'error: nyud has several layouts: name one of nyud-a, nyud-b, nyud-c.'),
+        (['download', 'pascal-arrays', 'ROOT'], 'pascal-arrays is made of pascal: python tools/data.py convert pascal'),
         (['download', 'nyud-d', 'ROOT'], "'nyud-d' is no data set. Did you mean 'nyud-"),
         (['download', 'nyud-c', str(TOOLS)], 'exists and holds something'),
         (['info', 'nyuv'], "error: 'nyuv' is no data set. Did you mean 'nyud"),

@@ -90,24 +90,32 @@ def convert(
     """
     if dataset not in SETS:
         raise ValueError(_why_not(dataset))
-    name, root = SETS[dataset], Path(root)
-    wanted = list(KNOWN[name][1]) if labels is None else labels
+    name = SETS[dataset]
+    parts = parts_of(name, source, labels=list(KNOWN[name][1]) if labels is None else labels, subset=subset)
     with silent():
-        splits = {
-            part: cast(ListedDataset, build(part, check=None, allow_missing=False))
-            for part in parts_of(name, source, labels=wanted, subset=subset)
-            if part.split in NEEDED or can_be_built(part)
-        }
+        written = _convert(dataset, parts, Path(source), Path(root), workers=workers, quiet=quiet)
+        build.cache_clear()
+    return written
+
+
+def _convert(
+    dataset: str, parts: Sequence[Part], source: Path, root: Path, *, workers: int, quiet: bool
+) -> dict[str, int]:
+    splits = {
+        part: cast(ListedDataset, build(part, check=None, allow_missing=False))
+        for part in parts
+        if part.split in NEEDED or can_be_built(part)
+    }
     first, data = next(iter(splits.items()))
     if data.layout.name == ARRAYS:
         raise ValueError(f'{source} holds arrays already.')
     parameters = {
         'content': 'arrays',
-        'dataset': name,
-        'source': str(Path(source).resolve()),
+        'dataset': first.dataset,
+        'source': str(source.resolve()),
         'layout': data.layout.name,
         'labels': list(first.labels or ()),
-        **({} if subset is None else {'subset': subset}),
+        **({} if first.subset is None else {'subset': first.subset}),
     }
     claim(root, MARKER, parameters)
     if data.metainfo['replica']:
@@ -124,7 +132,6 @@ def convert(
             write_text(root / path.relative_to(source), path.read_text(encoding='utf-8'))
     (root / UNFINISHED_MARKER).unlink()
     hashes.finish()
-    build.cache_clear()
     return {part.split: sum(job.part == part for job in jobs) for part in splits}
 
 
