@@ -8,7 +8,8 @@ from typing import Any
 from mtlbox.config.errors import ConfigError
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.evaluation.metrics.base import TaskMetric
-from mtlbox.registry import DATASETS, METRICS, did_you_mean
+from mtlbox.models.losses import check_fit
+from mtlbox.registry import DATASETS, LOSSES, METRICS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.palette import Palette
 
@@ -19,14 +20,15 @@ def check_tasks(cfg: Mapping[str, Any], name: str) -> None:
     """Compare the tasks of a config's model with those of its data sets and metrics; no data is read.
 
     Raises:
-        ConfigError: A data set has other tasks than the model, or one with other properties; no data set that is
-            trained on has a label for a task; or a metric is for a task that the model lacks, that its data set has
-            no label for, or whose maps it cannot score.
+        ConfigError: A loss cannot train its task; a data set has other tasks than the model, or one with other
+            properties; no data set that is trained on has a label for a task; or a metric is for a task that the model
+            lacks, that its data set has no label for, or whose maps it cannot score.
     """
     model = cfg.get('model')
     if not isinstance(model, Mapping) or 'tasks' not in model:
         return
     tasks = _built(f'{name}: model.tasks', model['tasks'])
+    _check_losses(f'{name}: model', model, tasks)
     for split in _SPLITS:
         loader = cfg.get(f'{split}_dataloader')
         labelled: set[str] | None = None
@@ -39,6 +41,22 @@ def check_tasks(cfg: Mapping[str, Any], name: str) -> None:
             _check_each(name, split, evaluator['evaluators'], (loader or {}).get('dataset') or {}, tasks)
         elif evaluator is not None:
             _check_metrics(f'{name}: {split}_evaluator', evaluator, tasks, labelled)
+
+
+def _check_losses(where: str, model: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:
+    """Compare each loss with its task; what is missing or no task is left to whoever builds the model."""
+    losses = model.get('losses') or {}
+    named = dict.fromkeys(tasks, losses) if 'type' in losses else losses
+    of_task = [(f'losses.{key}', key, configs) for key, configs in named.items()]
+    for name, head in (model.get('auxiliary_heads') or {}).items():
+        of_task.append((f'auxiliary_heads.{name}.losses', head.get('task'), head.get('losses') or []))
+    for place, key, configs in of_task:
+        for config in [configs] if isinstance(configs, Mapping) else configs:
+            if key in tasks:
+                try:
+                    check_fit(LOSSES.build(dict(config)), tasks[key])
+                except ValueError as error:
+                    raise ConfigError(f'{where}.{place}: {error}') from None
 
 
 def palettes_of(cfg: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, Palette]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mtlbox.models.base import BaseMultiTaskModel
 from mtlbox.models.heads import TaskHead
 from mtlbox.models.layers.checks import reject_unknown
+from mtlbox.models.losses import check_fit
 from mtlbox.registry import BACKBONES, HEADS, LOSSES, MODELS, NECKS
 from mtlbox.structures import Auxiliary, MTLDataSample, NeckOutput
 from mtlbox.tasks import Task
@@ -88,6 +89,8 @@ class MultiTaskModel(BaseMultiTaskModel):
     def _head(self, key: str, head: Mapping, losses: Mapping | list) -> nn.Module:
         configs = losses if isinstance(losses, (list, tuple)) else [losses]
         built = [LOSSES.build(dict(config)) for config in configs]
+        for loss in built:
+            check_fit(loss, self.tasks[key])
         return HEADS.build({**head, 'task': self.tasks[key], 'losses': built})
 
     def extract(self, inputs: Tensor, data_samples: list[MTLDataSample] | None = None) -> NeckOutput:

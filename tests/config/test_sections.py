@@ -69,6 +69,11 @@ def load(folder: Path, text: str) -> Config:
         ('tasks = dict(semseg=dict(num_classes=40))\nmodel = dict(tasks=tasks)\n'
          'train_dataloader = dict(dataset=dict(tasks=tasks))',
          "The label 'semseg' of RoomsDataset has 13 classes, but the task 'semseg' has 40"),
+        ("model = dict(losses=dict(semseg=dict(_delete_=True, type='L1Loss')))",
+         "model.losses.semseg: L1Loss cannot train 'semseg': it compares each channel with a quantity, and a SemSeg "
+         'has 13 channels for labels that are class numbers. Of the losses fit: CrossEntropyLoss.'),
+        ("model = dict(losses=dict(depth=[dict(type='L1Loss'), dict(type='CosineLoss')]))",
+         "model.losses.depth: CosineLoss cannot train 'depth': it compares directions"),
         ("train_dataloader = dict(dataset=dict(labels=['depth', 'normals']))",
          "train_dataloader: no data set has labels for the task 'semseg' of the model"),
         ("val_dataloader = dict(dataset=dict(labels=['depth', 'normals']))",

@@ -10,9 +10,11 @@ from mtlbox.models.losses import (
     CrossEntropyLoss,
     L1Loss,
     PixelLoss,
+    check_fit,
     masked_mean,
     share_over_ranks,
 )
+from mtlbox.tasks import Boundary, Depth, Edge, HumanParts, Normals, Saliency, SemSeg
 
 B, H, W = 2, 3, 4
 
@@ -219,3 +221,35 @@ class TestBase:
 
         with pytest.raises(TypeError, match='Nothing does not define per_pixel'):
             Nothing()(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1).bool())
+
+
+FITTING = {
+    'semseg': (SemSeg(num_classes=5), {'CrossEntropyLoss'}),
+    'human_parts': (HumanParts(), {'CrossEntropyLoss'}),
+    'saliency': (Saliency(), {'BalancedBCELoss'}),
+    'two logits': (Saliency(channels=2), {'BalancedBCELoss', 'CrossEntropyLoss'}),
+    'boundary': (Boundary(), {'BalancedBCELoss'}),
+    'depth': (Depth(), {'L1Loss'}),
+    'edge': (Edge(), {'L1Loss'}),
+    'normals': (Normals(), {'L1Loss', 'CosineLoss'}),
+}
+
+
+@pytest.mark.parametrize(('task', 'fitting'), FITTING.values(), ids=FITTING)
+def test_losses_that_can_train_a_task_and_what_is_said_of_the_others(task, fitting):
+    losses = [CrossEntropyLoss(), L1Loss(), CosineLoss(), BalancedBCELoss()]
+    assert {type(loss).__name__ for loss in losses if not loss.misfit(task)} == fitting
+    for loss in losses:
+        if type(loss).__name__ not in fitting:
+            with pytest.raises(
+                ValueError, match=rf"{type(loss).__name__} cannot train '{task.key}': .* a \w+ has \d"
+            ) as said:
+                check_fit(loss, task)
+            assert {name.strip() for name in str(said.value).partition('fit:')[2][:-1].split(',')} == fitting
+
+
+def test_depths_have_no_direction():
+    with pytest.raises(ValueError, match="L1Loss cannot train 'depth': with normalize it compares directions"):
+        check_fit(L1Loss(normalize=True), Depth())
+    check_fit(L1Loss(normalize=True), Normals())
+    check_fit(torch.nn.Identity(), Depth())  # of another package: not judged

@@ -6,6 +6,9 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
+from mtlbox.registry import LOSSES
+from mtlbox.tasks import Task
+
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of ``values`` over the pixels of ``mask``, counted over all ranks.
@@ -36,6 +39,28 @@ def share_over_ranks(chosen: Tensor, mask: Tensor) -> Tensor:
     return counts[0] / counts[1].clamp(min=1)
 
 
+def given(task: Task) -> str:
+    """Say what a loss is given by a task, for messages: how many channels, and labels of which kind."""
+    if task.likelihood == 'gaussian':
+        labels = 'quantities'
+    else:
+        labels = '0 or 1' if task.dtype.is_floating_point else 'class numbers'
+    channels = f'{task.channels} channel{"s" if task.channels > 1 else ""}'
+    return f'a {type(task).__name__} has {channels} for labels that are {labels}'
+
+
+def check_fit(loss: nn.Module, task: Task) -> None:
+    """Raise ValueError where a loss cannot train a task; the message names the losses that can as they are."""
+    reason = loss.misfit(task) if isinstance(loss, PixelLoss) else ''
+    if reason:
+        known = {name: cls for name, cls in LOSSES.module_dict.items() if issubclass(cls, PixelLoss)}
+        fitting = [name for name, cls in known.items() if not cls().misfit(task)]
+        raise ValueError(
+            f'{type(loss).__name__} cannot train {task.key!r}: {reason}, and {given(task)}. '
+            f'Of the losses fit: {", ".join(fitting) or "none"}.'
+        )
+
+
 class PixelLoss(nn.Module):
     """A loss per pixel, averaged over the labelled ones.
 
@@ -49,6 +74,10 @@ class PixelLoss(nn.Module):
     def __init__(self, *, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
+
+    def misfit(self, task: Task) -> str:
+        """Say why this loss cannot train ``task``; return '' where it can, which the base does not doubt."""
+        return ''
 
     def forward(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return the loss, a scalar.

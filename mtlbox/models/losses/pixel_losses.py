@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from mtlbox.models.losses.base import PixelLoss, share_over_ranks
 from mtlbox.registry import LOSSES
+from mtlbox.tasks import Task
 
 
 @LOSSES.register_module()
@@ -19,6 +20,12 @@ class CrossEntropyLoss(PixelLoss):
     """
 
     name = 'ce'
+
+    def misfit(self, task: Task) -> str:
+        """Say why not: it needs a logit per class."""
+        if task.likelihood == 'categorical' and task.channels > 1:
+            return ''
+        return 'it reads a channel per class'
 
     def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return -log softmax of the true class, ``(B, H, W)``."""
@@ -53,6 +60,14 @@ class L1Loss(PixelLoss):
             raise ValueError(f"average must be 'pixels' or 'elements', but is {average!r}.")
         self.normalize, self.average, self.below = normalize, average, below
 
+    def misfit(self, task: Task) -> str:
+        """Say why not: it needs a quantity for each channel, and a direction to bring to unit length."""
+        if task.likelihood != 'gaussian' or task.channels != task.gt_channels:
+            return 'it compares each channel with a quantity'
+        if self.normalize and task.channels == 1:
+            return 'with normalize it compares directions'
+        return ''
+
     def forward(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return the loss, a scalar; see :class:`PixelLoss`."""
         if self.below is not None:
@@ -75,6 +90,12 @@ class CosineLoss(PixelLoss):
     """
 
     name = 'cosine'
+
+    def misfit(self, task: Task) -> str:
+        """Say why not: it needs a direction."""
+        if task.likelihood == 'gaussian' and task.channels == task.gt_channels > 1:
+            return ''
+        return 'it compares directions'
 
     def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return 1 - p.g with p of unit length and g as given, ``(B, H, W)``."""
@@ -102,6 +123,12 @@ class BalancedBCELoss(PixelLoss):
         if pos_weight is not None and not 0 < pos_weight < 1:
             raise ValueError(f'pos_weight must be between 0 and 1, or None, but is {pos_weight}.')
         self.pos_weight = pos_weight
+
+    def misfit(self, task: Task) -> str:
+        """Say why not: it needs ones and zeros, for one logit or two."""
+        if task.likelihood == 'categorical' and task.dtype.is_floating_point and task.channels <= 2:
+            return ''
+        return 'it reads labels of 0 and 1'
 
     def per_pixel(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return the weighted cross-entropy, ``(B, H, W)``."""
