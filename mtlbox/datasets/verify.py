@@ -59,6 +59,10 @@ class Part(NamedTuple):
     subset: str | None = None
 
 
+_ANYWHERE = '\0'
+"""The folder of the data in what is kept beside it."""
+
+
 class _Found(NamedTuple):
     """What was found out about a sample, as plain values.
 
@@ -79,6 +83,12 @@ class _Found(NamedTuple):
     flawed: dict[str, float]
     resampled: int
     lasting: bool
+
+    def moved(self, old: str, new: str) -> _Found:
+        """Return it with the paths below the folder ``old`` as below ``new``: what is kept is right elsewhere."""
+        old, new = (folder.rstrip('/') + '/' for folder in (old, new))
+        problems, doubts = ([text.replace(old, new) for text in said] for said in (self.problems, self.doubts))
+        return self._replace(problems=problems, doubts=doubts)
 
 
 def verify(
@@ -226,8 +236,8 @@ def _read_split(
         for (_, index), found in zip(jobs, results):
             entries[index] = found
             if found.lasting:
-                journal.add(names[index], stamps[index], looked, found)
-    for found in (_Found(*entry) for entry in entries):
+                journal.add(names[index], stamps[index], looked, found.moved(report.root, _ANYWHERE))
+    for found in (_Found(*entry).moved(_ANYWHERE, report.root) for entry in entries):
         report.problems += found.problems
         report.doubts += found.doubts
         if found.size:

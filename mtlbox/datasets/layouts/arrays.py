@@ -31,7 +31,7 @@ from mtlbox.datasets.layouts.writing import (
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.listing import Files
 from mtlbox.datasets.messages import REPLICA_MARKER, UNFINISHED_MARKER
-from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, can_be_built, parts_of, silent
+from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, parts_of, silent
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
 
@@ -104,7 +104,7 @@ def _convert(
     splits = {
         part: cast(ListedDataset, build(part, check=None, allow_missing=False))
         for part in parts
-        if part.split in NEEDED or can_be_built(part)
+        if part.split in NEEDED or _is_there(part)
     }
     first, data = next(iter(splits.items()))
     if data.layout.name == ARRAYS:
@@ -133,6 +133,15 @@ def _convert(
     (root / UNFINISHED_MARKER).unlink()
     hashes.finish()
     return {part.split: sum(job.part == part for job in jobs) for part in splits}
+
+
+def _is_there(part: Part) -> bool:
+    """Return whether a split that may be missing is there; damage to it is an error."""
+    try:
+        build(part)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _why_not(dataset: str) -> str:
