@@ -163,10 +163,12 @@ class MultiTaskDataset(BaseDataset):
     @abstractmethod
     def load_image(self, info: dict) -> Array:
         """Return the sample's image, RGB ``(H, W, 3)``, uint8 or float32 in 0..255."""
+        raise NotImplementedError(f'{type(self).__name__} does not define load_image.')
 
     @abstractmethod
     def load_label(self, info: dict, name: str) -> Array | None:
         """Return the sample's label called ``name`` (one of ``METAINFO['labels']``), or None where it has none."""
+        raise NotImplementedError(f'{type(self).__name__} does not define load_label.')
 
     def load_stored(self, info: dict, name: str) -> Array | None:
         """Return the label ``name`` before reading mends it, as the length of vectors; None where it mends nothing."""
@@ -238,7 +240,7 @@ class MultiTaskDataset(BaseDataset):
 
     def filter_data(self) -> Sequence[dict]:
         """Choose which labels are withheld, and leave out samples without any, as the arguments say."""
-        samples = self.data_list
+        samples = self._checked_list(self.data_list)
         if not self.partial and not self.drop_unlabelled:
             return samples
         names = [str(info.get('sample_id', index)) for index, info in enumerate(samples)]
@@ -277,6 +279,16 @@ class MultiTaskDataset(BaseDataset):
         """Yield the name of each sample, and the keys of the tasks from which its label is withheld."""
         for info in self.data_list:
             yield info['sample_id'], info['withheld']
+
+    def _checked_list(self, samples: Any) -> Sequence[dict]:
+        """Return what ``load_data_list`` gave, if that is what it should be."""
+        right = isinstance(samples, Sequence) and not isinstance(samples, str)
+        if not right or (len(samples) and not isinstance(samples[0], Mapping)):
+            given = f'a {type(samples).__name__}' + (f' of {type(samples[0]).__name__}' if right else '')
+            raise ValueError(
+                f'load_data_list of {type(self).__name__} must return a list with a dict per sample, but gave {given}.'
+            )
+        return samples
 
     @property
     def setting(self) -> str:
@@ -317,7 +329,8 @@ class MultiTaskDataset(BaseDataset):
 
     def _require_samples(self, count: int) -> None:
         if not count:
-            raise ValueError(f'{self!r} has no samples.')
+            nothing = self.data_root and not Path(self.data_root).exists()
+            raise ValueError(f'{self!r} has no samples{": there is no such folder" if nothing else ""}.')
 
     def __repr__(self) -> str:
         root = f', data_root={self.data_root!r}' if self.data_root else ''
@@ -437,8 +450,10 @@ class MultiTaskDataset(BaseDataset):
                 raise ValueError(f'labels of {cls.__name__} names {key!r}, which is not a task.{near}')
             check_label(cls.__name__, cls.METAINFO, name, tasks[key])
         if not matched and labels is None and not cls.derived(tasks):
+            if not offered:
+                raise ValueError(f"{cls.__name__} has no labels: name those that it has in METAINFO['labels'].")
             raise ValueError(
-                f'{cls.__name__} has labels for {", ".join(offered) or "nothing"}, '
+                f'{cls.__name__} has labels for {", ".join(offered)}, '
                 f'but the tasks are {", ".join(tasks)}. Where a key differs from the label it reads, say so: '
                 "labels=dict(semseg_nyu='semseg')."
             )

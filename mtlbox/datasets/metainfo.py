@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtlbox.registry import TASKS, did_you_mean
@@ -28,7 +28,10 @@ def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
         near = did_you_mean('labels', [str(key) for key in metainfo])
         raise ValueError(f"METAINFO['labels'] of {owner} must be a tuple of names, but is {labels!r}.{near}")
     for table in _TABLES:
-        for name in metainfo.get(table) or ():
+        by_label = metainfo.get(table) or {}
+        if not isinstance(by_label, Mapping):
+            raise ValueError(f"METAINFO['{table}'] of {owner} must be a dict by label, but is {by_label!r}.")
+        for name in by_label:
             if name not in labels:
                 near = did_you_mean(str(name), [str(label) for label in labels])
                 raise ValueError(f"METAINFO['{table}'] of {owner} names {name!r}, which is none of its labels.{near}")
@@ -40,6 +43,8 @@ def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
                 'name.'
             )
     for name, names in classes.items():
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise ValueError(f"METAINFO['classes'][{name!r}] of {owner} must be a tuple of names, but is {names!r}.")
         where = f"METAINFO['palette'][{name!r}] of {owner}"
         if name not in palettes:
             near = did_you_mean('palette', [str(key) for key in metainfo if key not in _TABLES])

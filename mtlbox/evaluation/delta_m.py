@@ -23,6 +23,7 @@ from mtlbox.leaderboard.names import canonical_backbone, canonical_dataset
 from mtlbox.leaderboard.results import expect, finite, read_result, setting_of
 from mtlbox.leaderboard.rows import load_rows
 from mtlbox.registry import METRICS, did_you_mean
+from mtlbox.tasks import usual_tasks
 
 FOLDER = Path(__file__).parent / 'baselines'
 
@@ -292,11 +293,28 @@ def _checked(content: Any, where: str) -> Baseline:
             protocols[task] = canonical_name(protocol)
         except ValueError as error:
             raise ValueError(f'{where}: protocols.{task}: {error}') from error
+    for task, protocol in protocols.items():
+        _check_kind(task, protocol, f'{where}: protocols.{task}')
     for task, scores in content['scores'].items():
         if not isinstance(scores, Mapping) or not scores:
             raise ValueError(f'{where}: scores.{task} must map score names to numbers, got {scores!r}')
         _check_scores(scores, protocols[task], f'{where}: scores.{task}')
     return Baseline(**{**content, 'protocols': protocols, 'scores': {t: dict(s) for t, s in content['scores'].items()}})
+
+
+def _check_kind(task: str, protocol: str, where: str) -> None:
+    """Refuse a protocol by which a task of this name cannot be scored; a name that no task goes by says nothing."""
+    kind = usual_tasks().get(task)
+    if kind is None:
+        return
+    reasons = [metric.misfit(kind) for metric in _metrics_of(protocol)]
+    if all(reasons):
+        usual = [metric for metric in _metrics() if kind.primary_score in metric.higher_is_better]
+        kinds = {metric.protocol_class.kind for metric in usual if not metric.misfit(kind)}
+        near = sorted(name for fitting in kinds for name in PROTOCOLS[fitting])
+        raise ValueError(
+            f'{where} is {protocol!r}, by which {task!r} cannot be scored: {reasons[0]} It can by {", ".join(near)}.'
+        )
 
 
 def _check_scores(scores: Mapping[str, Any], protocol: str, where: str) -> None:
@@ -312,5 +330,8 @@ def _check_scores(scores: Mapping[str, Any], protocol: str, where: str) -> None:
 def _metrics_of(protocol: str) -> list[type[TaskMetric]]:
     """The metrics that a protocol can be of."""
     kinds = {kind for kind, known in PROTOCOLS.items() if protocol in known}
-    classes = [metric for metric in METRICS.module_dict.values() if issubclass(metric, TaskMetric)]
-    return [metric for metric in classes if metric.protocol_class.kind in kinds]
+    return [metric for metric in _metrics() if metric.protocol_class.kind in kinds]
+
+
+def _metrics() -> list[type[TaskMetric]]:
+    return [metric for metric in METRICS.module_dict.values() if issubclass(metric, TaskMetric)]

@@ -1,6 +1,6 @@
 """The tasks, one file each."""
 
-from mtlbox.tasks.base import Task, build_tasks
+from mtlbox.tasks.base import Task, build_tasks, usual_tasks
 from mtlbox.tasks.binary import BinaryTask
 from mtlbox.tasks.boundary import Boundary
 from mtlbox.tasks.depth import Depth
@@ -27,4 +27,5 @@ __all__ = [
     'Task',
     'build_tasks',
     'distinct_colours',
+    'usual_tasks',
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from inspect import signature
 from typing import Any, ClassVar, Literal
 
 import cv2
@@ -270,6 +271,12 @@ _STRIDE = 32  # of the rows and columns that are looked at first
 def _for_opencv(array: Array) -> Array:
     """Return ``array`` as every version of OpenCV resamples it: contiguous, uint8 or float32."""
     return np.ascontiguousarray(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32)
+
+
+def usual_tasks() -> dict[str, type[Task]]:
+    """Return the registered tasks by the key that each has where none is given, e.g. ``{'depth': Depth}``."""
+    keys = ((cls, signature(cls).parameters.get('key')) for cls in TASKS.module_dict.values())
+    return {key.default: cls for cls, key in keys if key is not None and isinstance(key.default, str)}
 
 
 def build_tasks(tasks: Mapping[str, Task | Mapping]) -> dict[str, Task]:

@@ -39,6 +39,12 @@ class BinaryTask(Task):
                 'but only 0, 1 and 255 (ignored) are legal.'
             )
 
+    def doubt(self, gt: Array) -> str:
+        """Say where nothing is 1 but something is 255, as in a picture of black and white that was not decoded."""
+        if (gt == 1).any() or not (gt == self.ignore_value).any() or not (gt == 0).any():
+            return ''
+        return 'there are 0 and 255, which is ignored, and no 1: is 255 meant for 1?'
+
     def decode(self, logits: Tensor) -> Tensor:
         """Return the probability ``(B, 1, H, W)``."""
         if self.channels == 1:

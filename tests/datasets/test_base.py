@@ -238,8 +238,37 @@ class TestBadInput:
         class Empty(Tiny):
             images = 0
 
-        with pytest.raises(ValueError, match=r"Empty\(split='val', data_root='/data/x'\) has no samples"):
+        with pytest.raises(
+            ValueError, match=r"Empty\(split='val', data_root='/data/x'\) has no samples: there is no such folder"
+        ):
             Empty(tasks=TASKS, split='val', data_root='/data/x')
+        with pytest.raises(ValueError, match=r'has no samples\.$'):
+            Empty(tasks=TASKS, split='val', data_root='.')
+
+    @pytest.mark.parametrize(
+        ('given', 'said'),
+        [
+            (None, 'a NoneType'),
+            ('room.png', 'a str'),
+            (['room.png'], 'a list of str'),
+            (({} for _ in range(2)), 'a generator'),
+        ],
+    )
+    def test_no_list_of_samples(self, given, said):
+        message = f'load_data_list of Broken must return a list with a dict per sample, but gave {said}'
+        with pytest.raises(ValueError, match=message):
+            broken(load_data_list=given)
+
+    @pytest.mark.parametrize('lacking', ['load_image', 'load_label'])
+    def test_a_reader_that_is_not_there(self, lacking):
+        cls = type('Half', (Tiny,), {lacking: getattr(MultiTaskDataset, lacking)})
+        with pytest.raises(ValueError, match=f'Half does not define {lacking}'):
+            cls(tasks=TASKS).load_sample(0)
+
+    def test_no_labels(self):
+        cls = type('Plain', (Tiny,), {'METAINFO': {'labels': ()}})
+        with pytest.raises(ValueError, match=r"Plain has no labels: name those that it has in METAINFO\['labels'\]"):
+            cls(tasks=TASKS)
 
     @pytest.mark.parametrize('shape', [(6, 8), (6, 8, 4), (3, 6, 8)])
     def test_no_rgb_image(self, shape):

@@ -262,7 +262,26 @@ def test_a_replica_makes_no_baseline(tmp_path, result):
         ),
         (
             {'protocols': {'semseg': 'pooled-absent-skipped', 'depth': 'atan2', 'normals': 'arccos'}},
-            "scores.depth: the protocol 'atan2' has no score 'relErr'",
+            "protocols.depth is 'atan2', by which 'depth' cannot be scored: it reads maps of 3 channels, and those of "
+            'a Depth have 1. It can by image-mean, .*pixel-pooled',
+        ),
+        (
+            {
+                'scores': {'semseg': {'mIoU': 1}, 'depth': {'mErr': 20.0}, 'normals': {'mErr': 1}},
+                'protocols': {'semseg': 'pooled-absent-skipped', 'depth': 'atan2', 'normals': 'arccos'},
+            },
+            "protocols.depth is 'atan2', by which 'depth' cannot be scored",
+        ),
+        (
+            {'protocols': {'semseg': 'pixel-pooled', 'depth': 'pixel-pooled', 'normals': 'arccos'}},
+            "protocols.semseg is 'pixel-pooled', .*: it reads quantities",
+        ),
+        (
+            {
+                'scores': {'far': {'rmse': 1}, 'depth': {'mErr': 1}},
+                'protocols': {'far': 'atan2', 'depth': 'pixel-pooled'},
+            },
+            "scores.depth: the protocol 'pixel-pooled' has no score 'mErr'",
         ),
         (
             {'protocols': {'semseg': 'pooled-absent-skipped', 'depth': ['x'], 'normals': 'arccos'}},

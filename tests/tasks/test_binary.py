@@ -52,3 +52,10 @@ def test_to_uint16():
 
 def test_constant_is_the_share_of_ones():
     np.testing.assert_allclose(Boundary().constant([np.float32([[0, 1, 255, 0, 0]])]), [0.25])
+
+
+def test_a_picture_of_black_and_white_is_doubted():
+    task = Saliency()
+    assert '255 meant for 1' in task.doubt(np.array([[0, 255]], np.uint8))
+    for fine in ([[0, 1, 255]], [[0, 0]], [[1, 255]], [[255, 255]]):
+        assert task.doubt(np.array(fine, np.uint8)) == ''

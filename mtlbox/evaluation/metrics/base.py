@@ -68,17 +68,18 @@ class TaskMetric(BaseMetric):
         self.protocol: str = definition.name
 
     @classmethod
-    def misfit(cls, task: Task) -> str:
+    def misfit(cls, task: Task | type[Task]) -> str:
         """Say why the maps of ``task`` cannot be scored by this metric; return '' where they can."""
+        kind = task.__name__ if isinstance(task, type) else type(task).__name__
         if cls.channels not in (None, task.gt_channels):
-            given = f'those of a {type(task).__name__} have {task.gt_channels}'
+            given = f'those of a {kind} have {task.gt_channels}'
             return f'it reads maps of {cls.channels} channels, and {given}.'
         if cls.of_classes is not None and cls.of_classes == task.dtype.is_floating_point:
             kinds = ('quantities', 'class numbers')
             wanted, given = kinds[cls.of_classes], kinds[not cls.of_classes]
-            return f'it reads {wanted}, and the maps of a {type(task).__name__} hold {given}.'
+            return f'it reads {wanted}, and the maps of a {kind} hold {given}.'
         if cls.map_unit is not None and task.unit not in ('', cls.map_unit):
-            given = f'the unit of a {type(task).__name__} is {task.unit!r}'
+            given = f'the unit of a {kind} is {task.unit!r}'
             return f'it reads maps in the unit {cls.map_unit!r}, and {given}.'
         return ''
 
