@@ -73,7 +73,7 @@ def _depth(path: str) -> Array:
     depth = plane(stored)
     if depth.max() > _FARTHEST:
         raise ValueError(f'{path}: depths in metres are expected, but the largest is {depth.max():g}: other units?')
-    return depth.astype(np.float32)
+    return depth.astype(np.float32, copy=False)
 
 
 def _normals(path: str) -> Array:
@@ -86,7 +86,7 @@ def _normals(path: str) -> Array:
     largest = max(stored.max(), -stored.min())
     if not largest <= 1.02:  # NaN as well
         raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
-    return unit(stored.astype(np.float32))
+    return unit(stored)
 
 
 def _boundary(path: str) -> Array:
