@@ -39,7 +39,7 @@ CATEGORY_PALETTE = tuple(
 
 def _decode_disparity(stored: Array, path: str) -> Array:
     require_floats(stored, path, 'disparities')
-    disparity = plane(stored).astype(np.float32)
+    disparity = plane(stored).astype(np.float32, copy=False)
     high = disparity.max()
     if high > 1:
         raise ValueError(

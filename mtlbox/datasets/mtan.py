@@ -39,8 +39,7 @@ def decode_image(stored: Array, path: str) -> Array:
             f'{path}: an image of floats in 0..1 or of uint8 is expected, '
             f'but it has type {stored.dtype} and values from {low:g} to {high:g}.'
         )
-    image = stored.astype(np.float32)
-    image *= 255
+    image = np.multiply(stored, 255, dtype=np.float32)
     return np.clip(image, 0, 255, out=image) if low < 0 or high > 1 else image
 
 
@@ -66,8 +65,8 @@ class Modality(NamedTuple):
     Attributes:
         folder: Its name.
         channels: Sizes that the last axis may have; where 1 is among them, that axis may be missing.
-        decode: Turns a stored array and its path into a map in the toolbox's encoding; raises ValueError naming the
-            path where the array holds something else.
+        decode: Turns a stored array, which it may write into, and its path into a map in the toolbox's encoding; raises
+            ValueError naming the path where the array holds something else.
     """
 
     folder: str

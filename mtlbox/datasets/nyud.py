@@ -78,7 +78,7 @@ def _depth(path: str) -> Array:
         raise ValueError(
             f'{path}: depths in metres are expected, but the largest is {depth.max():g}: these look like {looks}.'
         )
-    return depth.astype(np.float32)
+    return depth.astype(np.float32, copy=False)
 
 
 def _vectors(path: str) -> Array:
@@ -91,7 +91,7 @@ def _vectors(path: str) -> Array:
     largest = max(stored.max(), -stored.min())
     if not largest <= 1.02:  # NaN as well
         raise ValueError(f'{path}: unit vectors are expected, but the largest component is {largest:g}.')
-    return stored.astype(np.float32)
+    return stored
 
 
 def _normals(path: str) -> Array:

@@ -40,14 +40,14 @@ def _decode_13_classes(stored: Array, path: str) -> Array:
 
 def _decode_depth(stored: Array, path: str) -> Array:
     require_floats(stored, path, 'depths in metres')
-    return plane(stored).astype(np.float32)
+    return plane(stored).astype(np.float32, copy=False)
 
 
 def _decode_normals(stored: Array, path: str) -> Array:
     """Return the vectors; those whose components sum to 0 become the zero vector."""
     require_floats(stored, path, 'unit vectors')
-    normals = stored.astype(np.float32)
     unknown = stored[..., 0] + stored[..., 1] + stored[..., 2] == 0  # a fifth of the time of sum(-1)
+    normals = stored.astype(np.float32, copy=False)
     normals[unknown] = 0
     return normals
 
