@@ -1,7 +1,8 @@
-"""Mixed precision on whatever device there is."""
+"""Mixed precision on whatever device there is, and clipping of networks that are trained side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
 from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
 
 from mtlbox.registry import OPTIM_WRAPPERS
 
@@ -63,6 +65,30 @@ class AmpOptimWrapper(MMEngineAmpOptimWrapper):
         if scaler is not None and not scaler:  # saved by an idle scaler; one that scales starts anew
             state_dict = {key: value for key, value in state_dict.items() if key != 'loss_scaler'}
         super().load_state_dict(state_dict)
+
+
+def clip_apart(optim_wrapper: OptimWrapper, parts: Sequence[nn.Module]) -> None:
+    """Clip the gradients of each part over its own parameters, as if it were trained alone.
+
+    What is logged as ``grad_norm`` is the largest norm of a part. Parameters of no part are clipped as one more.
+
+    Args:
+        optim_wrapper: The wrapper that clips; one without ``clip_grad`` is left as it is.
+        parts: The parts; fewer than two change nothing.
+    """
+    if not optim_wrapper.clip_grad_kwargs or len(parts) < 2:
+        return
+    part_of = {id(parameter): index for index, part in enumerate(parts) for parameter in part.parameters()}
+    clip = optim_wrapper.clip_func
+
+    def clip_each(parameters: Sequence[nn.Parameter], **kwargs: Any) -> Tensor | None:
+        groups: dict[int, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            groups.setdefault(part_of.get(id(parameter), -1), []).append(parameter)
+        norms = [norm for norm in (clip(group, **kwargs) for group in groups.values()) if norm is not None]
+        return max(norms, default=None)
+
+    optim_wrapper.clip_func = clip_each
 
 
 def _idle_scaler() -> Any:

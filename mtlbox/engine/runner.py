@@ -15,7 +15,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import convert_sync_batchnorm, is_model_wrapper
-from mmengine.optim import BaseOptimWrapper
+from mmengine.optim import BaseOptimWrapper, OptimWrapper
 from mmengine.runner import BaseLoop
 from torch import cuda, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -36,10 +36,12 @@ from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.divided import DividedModel
 from mtlbox.engine.failures import explained
 from mtlbox.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from mtlbox.engine.optim import clip_apart
 from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
 from mtlbox.engine.resume import find_checkpoint, require_same_optimizer, settings
 from mtlbox.engine.state import gather_rank_states, take_rank_state, training_state, unwrapped
 from mtlbox.engine.stop import EXIT_CODE, Stopped, StopRequest, end_workers, init_worker
+from mtlbox.models.base import BaseMultiTaskModel
 from mtlbox.registry import MODEL_WRAPPERS, RUNNERS
 
 _SYNC_BUFFERS = (  # the second name is deprecated since torch 2.13
@@ -140,9 +142,15 @@ class MTLRunner(CheckedBuilds):
             super()._init_model_weights()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Return the optimiser with its wrapper; that of a divided model saves the state of the whole."""
+        """Return the optimiser with its wrapper; that of a divided model saves the state of the whole.
+
+        What a model trains apart (its ``trained_apart``) is clipped apart.
+        """
         is_new = not isinstance(optim_wrapper, BaseOptimWrapper)
         built = super().build_optim_wrapper(optim_wrapper)
+        model = unwrapped(self.model)
+        if is_new and isinstance(built, OptimWrapper) and isinstance(model, BaseMultiTaskModel):
+            clip_apart(built, model.trained_apart())
         return self.model.attach(built) if is_new and isinstance(self.model, DividedModel) else built
 
     @staticmethod

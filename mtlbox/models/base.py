@@ -56,6 +56,10 @@ class BaseMultiTaskModel(BaseModel):
         else:
             self.weighting = WEIGHTINGS.build({'type': 'FixedWeighting', 'tasks': built, **(weighting or {})})
 
+    def trained_apart(self) -> list[nn.Module]:
+        """Return the parts that share nothing and are trained side by side: none but the model itself, unless said."""
+        return [self]
+
     def init_weights(self) -> None:
         """Initialise every part, those in torch's containers included.
 

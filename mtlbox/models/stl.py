@@ -18,8 +18,9 @@ from mtlbox.tasks import Task
 class STL(BaseMultiTaskModel):
     """Single-task learning: a network of its own for each task, so that one run yields all baselines of delta_m.
 
-    The networks share nothing; with an optimiser that treats parameters one by one (SGD, Adam) training them
-    together equals training them apart, as long as gradients are not clipped over all parameters at once.
+    The networks share nothing, and ``clip_grad`` clips the gradients of each alone: with an optimiser that treats
+    parameters one by one (SGD, Adam) training them together equals training them apart. DeepSpeed, which clips by
+    itself, does so over all networks at once.
 
     Args:
         tasks: The tasks by key, built or as configs.
@@ -68,6 +69,10 @@ class STL(BaseMultiTaskModel):
                 for key, task in self.tasks.items()
             }
         )
+
+    def trained_apart(self) -> list[nn.Module]:
+        """Return the networks."""
+        return list(self.networks.values())
 
     def logits(self, inputs: Tensor) -> dict[str, Tensor]:
         """Return ``{task: logits (B, K, h, w)}``."""

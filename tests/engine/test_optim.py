@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtlbox.engine.optim import AmpOptimWrapper
+from mtlbox.engine.optim import AmpOptimWrapper, clip_apart
 
 
 def make(model: nn.Module, lr: float = 0.5, **kwargs: Any) -> AmpOptimWrapper:
@@ -110,3 +110,38 @@ class TestFloat16:
 def test_other_types_are_refused() -> None:
     with pytest.raises(ValueError, match="dtype must be one of float16, bfloat16, but is 'float64'"):
         make(linear(), dtype='float64')
+
+
+class TestClippingApart:
+    @staticmethod
+    def gradients(limit: float, *, apart: bool, **clip: Any) -> dict[str, torch.Tensor]:
+        """Gradients after clipping of two networks and a parameter of neither, from losses of very different size."""
+        torch.manual_seed(0)
+        model = nn.ModuleDict({'small': linear(), 'large': linear(), 'rest': nn.Linear(1, 1, bias=False)})
+        wrapper = make(model, clip_grad=dict(max_norm=limit, **clip))
+        if apart:
+            clip_apart(wrapper, [model['small'], model['large']])
+        wrapper.backward(
+            model['small'](INPUTS).square().mean()
+            + 100 * model['large'](INPUTS).square().mean()
+            + model['rest'].weight[0, 0]
+        )
+        wrapper._clip_grad()
+        return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+    def test_each_part_is_clipped_as_if_it_were_alone(self) -> None:
+        unclipped, apart = self.gradients(1e6, apart=False), self.gradients(1.0, apart=True)
+        for part in ('small', 'large', 'rest'):
+            mine = {name: x for name, x in unclipped.items() if name.startswith(part)}
+            norm = torch.stack([x.norm() for x in mine.values()]).norm()
+            for name, x in mine.items():
+                torch.testing.assert_close(apart[name], x * (1 / norm).clamp(max=1), rtol=1e-4, atol=1e-6)
+        together = self.gradients(1.0, apart=False)
+        assert together['small.weight'].norm() < 0.1 * apart['small.weight'].norm()
+
+    def test_one_part_or_no_clipping_changes_nothing(self) -> None:
+        model = linear()
+        for wrapper, parts in ((make(model, clip_grad=dict(max_norm=1.0)), [model]), (make(model), [model, model])):
+            before = getattr(wrapper, 'clip_func', None)
+            clip_apart(wrapper, parts)
+            assert getattr(wrapper, 'clip_func', None) is before

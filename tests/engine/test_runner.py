@@ -133,3 +133,18 @@ def test_checkpoints_are_plain_whatever_hooks_a_config_has(cfg: Config, tmp_path
 
 def _options(pairs: list[str]) -> dict[str, Any]:
     return {key: ast.literal_eval(value) for key, value in (pair.split('=') for pair in pairs)}
+
+
+def test_networks_of_stl_are_clipped_each_alone(cfg: Config) -> None:
+    cfg.model.type = 'STL'
+    cfg.optim_wrapper.clip_grad = dict(max_norm=2.0)
+    runner = build_runner(cfg)
+    wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    networks = runner.model.networks
+    for factor, network in enumerate(networks.values(), start=1):
+        for parameter in network.parameters():
+            parameter.grad = torch.full_like(parameter, float(factor))
+    wrapper._clip_grad()
+    for network in networks.values():
+        norm = torch.stack([parameter.grad.norm() for parameter in network.parameters()]).norm()
+        assert norm.item() == pytest.approx(2.0, rel=1e-3)

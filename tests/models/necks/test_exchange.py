@@ -36,6 +36,8 @@ NECK_CONFIGS: list[dict[str, Any]] = [
     {'type': 'DeMT', 'channels': 8, 'attention': 'global', 'kv_stride': 2, 'depth': 2, 'gated_channels': 12},
     {'type': 'TIF', 'channels': 8, 'out_channels': 12, 'distill': 'cross'},
     {'type': 'GlobalAttention', 'channels': 8, 'num_heads': 2},
+    {'type': 'MTFormer', 'channels': 8},
+    {'type': 'MTFormer', 'channels': 8, 'update_others': True},
 ]
 WITHOUT_EXCHANGE: list[dict[str, Any]] = [
     {'type': 'TIF', 'channels': 8, 'out_channels': 12},
@@ -83,6 +85,8 @@ def changed_by_depth(
     torch.manual_seed(3)
     neck = NECKS.build({**config, 'tasks': tasks, 'in_channels': in_channels}).eval()
     with torch.no_grad():
+        for value in neck.parameters():  # Swin's start is so small that nothing would be seen
+            value.add_(0.3 * torch.randn_like(value))
         before = neck(pyramid).features
         for name, value in neck.named_parameters():
             if '.depth.' in name and any(part in name for part in OF_ONE_TASK):
