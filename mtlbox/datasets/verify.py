@@ -59,10 +59,6 @@ class Part(NamedTuple):
     subset: str | None = None
 
 
-_ANYWHERE = '\0'
-"""The folder of the data in what is kept beside it."""
-
-
 class _Found(NamedTuple):
     """What was found out about a sample, as plain values.
 
@@ -74,6 +70,7 @@ class _Found(NamedTuple):
         flawed: ``{label: share}`` as :meth:`~mtlbox.tasks.Task.flawed` gives it.
         resampled: Maps that were brought to the size of their picture.
         lasting: Whether it stays true while the files stay the same; a refusal of the system need not.
+        root: What the paths in the messages begin with.
     """
 
     problems: list[str]
@@ -83,12 +80,13 @@ class _Found(NamedTuple):
     flawed: dict[str, float]
     resampled: int
     lasting: bool
+    root: str
 
-    def moved(self, old: str, new: str) -> _Found:
-        """Return it with the paths below the folder ``old`` as below ``new``: what is kept is right elsewhere."""
-        old, new = (folder.rstrip('/') + '/' for folder in (old, new))
-        problems, doubts = ([text.replace(old, new) for text in said] for said in (self.problems, self.doubts))
-        return self._replace(problems=problems, doubts=doubts)
+    def messages_at(self, root: str) -> tuple[list[str], list[str]]:
+        """Return problems and doubts as they are to be said of a folder that may have been moved since."""
+        old, new = (f'{one.rstrip("/")}/' for one in (self.root, root))
+        problems, doubts = ([said.replace(old, new) for said in one] for one in (self.problems, self.doubts))
+        return problems, doubts
 
 
 def verify(
@@ -236,10 +234,11 @@ def _read_split(
         for (_, index), found in zip(jobs, results):
             entries[index] = found
             if found.lasting:
-                journal.add(names[index], stamps[index], looked, found.moved(report.root, _ANYWHERE))
-    for found in (_Found(*entry).moved(_ANYWHERE, report.root) for entry in entries):
-        report.problems += found.problems
-        report.doubts += found.doubts
+                journal.add(names[index], stamps[index], looked, found)
+    for found in (_Found(*entry) for entry in entries):
+        problems, doubts = found.messages_at(report.root)
+        report.problems += problems
+        report.doubts += doubts
         if found.size:
             seen.sizes[found.size] = seen.sizes.get(found.size, 0) + 1
         for key, (low, high) in found.ranges.items():
@@ -266,7 +265,7 @@ def _read_one(job: tuple[Part, int]) -> _Found:
     """Read a sample; where it cannot be read whole, one label after the other."""
     part, index = job
     dataset = build(part)
-    found, before = _Found([], [], '', {}, {}, 0, True), getattr(dataset, 'resampled', 0)
+    found, before = _Found([], [], '', {}, {}, 0, True, part.root), getattr(dataset, 'resampled', 0)
     try:
         found = _look_at(dataset, dataset.load_sample(index), found)
         return found._replace(resampled=getattr(dataset, 'resampled', 0) - before)

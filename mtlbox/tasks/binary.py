@@ -39,7 +39,7 @@ class BinaryTask(Task):
                 'but only 0, 1 and 255 (ignored) are legal.'
             )
 
-    def doubt(self, gt: Array) -> str:
+    def doubt(self, gt: Array, *, usual: tuple[float, float] | None = None, lossy: bool = False) -> str:
         """Say where nothing is 1 but something is 255, as in a picture of black and white that was not decoded."""
         if (gt == 1).any() or not (gt == self.ignore_value).any() or not (gt == 0).any():
             return ''

@@ -279,7 +279,7 @@ def age(root: Path) -> None:
 
 
 def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = replica('nyud-c', tmp_path)
+    root = replica('nyud-c', tmp_path / 'data')
     np.save(root / 'depth/val_0000.npy', np.full(SIZE, 0.01, np.float32))
     assert [split.kept for split in verify('nyud-c', root, quiet=True).splits.values()] == [0, 0]
     fresh = verify('nyud-c', root, quiet=True)  # what has only just changed is read again
@@ -290,6 +290,9 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch
     assert {name: split.labels for name, split in first.splits.items()} == {
         name: split.labels for name, split in second.splits.items()
     }
+    moved = root.rename(root.with_name('moved'))
+    assert verify('nyud-c', moved, quiet=True).doubts == [first.doubts[0].replace(str(root), str(moved))]
+    moved.rename(root)
     np.save(root / 'depth/val_0000.npy', np.full(SIZE, 2, np.float32))
     os.utime(root / 'depth/val_0000.npy', (time.time() - 30,) * 2)
     third = verify('nyud-c', root, quiet=True)

@@ -40,7 +40,7 @@ SETS = {
 }
 """What can be made: name of the result, and name of the data set."""
 REFUSED = {f'{name}-{ARRAYS}': name for name, (cls, _, _) in KNOWN.items() if not issubclass(cls, ListedDataset)}
-"""What is not made, since the data set is NumPy files itself; names as in :data:`SETS`."""
+"""What is not made, since the data set is NumPy files itself, whose pictures are not whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _why_not(dataset: str) -> str:
     """Say why nothing is converted to a name, and what is."""
     if dataset in REFUSED:
         return (
-            f'{REFUSED[dataset]} is NumPy files already, one per map: there is nothing to gain. '
+            f'{REFUSED[dataset]} is NumPy files already, one per map, with pictures that 8 bits do not hold exactly. '
             f'Arrays are made of {", ".join(SETS.values())}.'
         )
     return f'Nothing is converted to {dataset!r}.{did_you_mean(dataset, SETS)}'
