@@ -167,7 +167,7 @@ class PartialLabels:
         return [
             f'{self._owner}: {key} keeps the labels of {one["samples"]} of {one["of"]} samples '
             f'(by {", ".join(map(str, one["by"]))}; digest of their names {one["digest"]})'
-            + (f': {", ".join(one["names"])}' if 'names' in one else '')
+            + (f': {", ".join(one["names"])}' if one.get('names') else '')
             + '.'
             for key, one in described.items()
         ]
