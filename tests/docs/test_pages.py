@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mtlbox.config import load_config
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob('docs/*.md'))
 READMES = [ROOT / 'README.md', *sorted(ROOT.glob('configs/*/README.md')), *sorted(ROOT.glob('projects/**/README.md'))]
@@ -42,6 +44,20 @@ def commands() -> list:
 def test_there_are_pages() -> None:
     assert len(SCRIPTS) == 4
     assert len(commands()) > 10
+
+
+def test_the_data_set_of_the_page_is_short_and_its_config_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / 'docs/add_a_dataset.md'
+    (_, _), (_, module), *_ = blocks(page, 'python')
+    [(_, config)] = blocks(page, 'py')
+    assert sum(bool(line.strip()) for line in module.splitlines()) <= 30
+    (tmp_path / 'my_package.py').write_text(module)
+    (tmp_path / 'config.py').write_text(config.replace("'./", f"'{ROOT}/configs/ctal/"))
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg = load_config(tmp_path / 'config.py')
+    assert cfg.train_dataloader.dataset.type == cfg.test_dataloader.dataset.type == 'Pictures'
 
 
 @pytest.mark.slow
