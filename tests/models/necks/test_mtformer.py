@@ -240,6 +240,18 @@ def test_permuting_tasks_permutes_outputs(
         torch.testing.assert_close(other[turn[key]], one[key])
 
 
+def test_the_order_of_tasks_is_nothing_where_they_are_summed(
+    tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
+) -> None:
+    neck = make(tasks, in_channels, feature_fusion=False).eval()
+    other = make(dict(reversed(tasks.items())), in_channels, feature_fusion=False).eval()
+    other.load_state_dict(neck.state_dict())
+    with torch.no_grad():
+        one, reverse = neck(pyramid).features, other(pyramid).features
+    for key in tasks:
+        torch.testing.assert_close(reverse[key], one[key], rtol=1e-4, atol=1e-5)
+
+
 def test_features_lie_at_the_finest_map(
     tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tuple[int, ...]
 ) -> None:
