@@ -44,8 +44,9 @@ _FOLDERS_HELD = 64  # listings of folders that are kept while files are looked f
 class ListedDataset(MultiTaskDataset):
     """The base of data sets with lists of names and one or more layouts.
 
-    Only the labels that the tasks read need to be on disk, and of those that are withheld none. The list of samples is
-    held by their names (:class:`~mtlbox.datasets.listing.Listing`), whatever ``serialize_data`` is.
+    Only the labels that the tasks read need to be on disk, of those that are withheld none, of samples that are left
+    out nothing. The list of samples is held by their names (:class:`~mtlbox.datasets.listing.Listing`), whatever
+    ``serialize_data`` is.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
     written by ``tools/data.py replica``. ``resampled`` counts the maps that were brought to the size of their picture.
     A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
