@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.optim.scheduler import CosineRestartLR
+from mmengine.optim.scheduler import CosineRestartLR, PolyLR
 from mmengine.optim.scheduler.param_scheduler import INF
 from torch.optim import Optimizer
 
@@ -87,3 +87,17 @@ class CosineWarmRestartsLR(CosineRestartLR):
             raise ValueError('Only a schedule by epochs, with epoch_length, can be turned into one by iterations.')
         end = end if end == INF else end * epoch_length
         return cls(*args, begin=begin * epoch_length, end=end, by_epoch=False, **kwargs)
+
+
+@PARAM_SCHEDULERS.register_module()
+class PolyPastEndLR(PolyLR):
+    """Polynomial decay that would reach ``eta_min`` one step after the last, so that the last one trains too.
+
+    Step t of T has the share (1 - t / T)^power of the rate. mmengine's ``PolyLR``, which the arguments are those of,
+    reaches ``eta_min`` in the last step, which is next to nothing where steps are iterations, but where they are epochs,
+    as in MTFormer's released code, it leaves the last epoch without any training.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.total_iters += 1

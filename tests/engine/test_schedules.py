@@ -93,6 +93,12 @@ def test_warm_restarts_by_iteration() -> None:
     assert found[10:] == sorted(found[10:], reverse=True) and found[-1] < 0.01
 
 
+@pytest.mark.parametrize('epochs', [1, 100])
+def test_mtformer_trains_in_its_last_epoch(epochs: int) -> None:
+    (step,) = load_config(ROOT / 'configs/mtformer/mtformer_swin-s_nyud.py').param_scheduler
+    assert rates(dict(step), epochs) == pytest.approx([(1 - i / epochs) ** 0.9 for i in range(epochs)])
+
+
 def test_warm_restarts_refuse_no_cycle() -> None:
     with pytest.raises(ValueError, match='must be at least 1, but are 0 and 2'):
         rates({**RESTARTS, 'cycles': 0}, 3)
