@@ -93,9 +93,9 @@ class CosineWarmRestartsLR(CosineRestartLR):
 class PolyPastEndLR(PolyLR):
     """Polynomial decay that would reach ``eta_min`` one step after the last, so that the last one trains too.
 
-    Step t of T has the share (1 - t / T)^power of the rate. mmengine's ``PolyLR``, which the arguments are those of,
-    reaches ``eta_min`` in the last step, which is next to nothing where steps are iterations, but where they are epochs,
-    as in MTFormer's released code, it leaves the last epoch without any training.
+    Step t of T has the share (1 - t / T)^power of the rate. mmengine's ``PolyLR``, whose arguments these are, reaches
+    ``eta_min`` in the last step: next to nothing where steps are iterations, but where they are epochs, as in MTFormer's
+    released code, the last one would train nothing.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
