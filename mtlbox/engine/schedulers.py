@@ -93,8 +93,8 @@ class CosineWarmRestartsLR(CosineRestartLR):
 class PolyPastEndLR(PolyLR):
     """Polynomial decay that would reach ``eta_min`` one step after the last, so that the last one trains too.
 
-    Step t of T has the share (1 - t / T)^power of the rate. mmengine's ``PolyLR``, whose arguments these are, reaches
-    ``eta_min`` in the last step: next to nothing where steps are iterations, but where they are epochs, as in MTFormer's
+    Step t of T has the share (1 - t / T)^power of the rate. mmengine's ``PolyLR`` takes the same arguments and reaches
+    ``eta_min`` in the last step: next to nothing by iterations, but by epochs, as in MTFormer's
     released code, the last one would train nothing.
     """
 
