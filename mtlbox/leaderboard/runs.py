@@ -67,7 +67,7 @@ def read_run(path: str | Path) -> Row:
     name = expect(result, 'name', str, where) or (Path(config).stem if config else path.resolve().parent.name)
     dataset, setting = _data(expect(result, 'data', Mapping, where), name, path)
     trained_on = expect(result, 'trained_on', Mapping, where)
-    setting = '; '.join(filter(None, (setting, _few_labels(trained_on, f'{where}: trained_on'))))
+    setting = '; '.join(filter(None, (setting, _trained_on_less(trained_on, f'{where}: trained_on'))))
     protocols = {
         task: _protocol(protocol, f'{where}: protocols.{task}') for task, protocol in result['protocols'].items()
     }
@@ -186,13 +186,18 @@ def _data(data: Mapping[str, Any] | None, name: str, path: Path) -> tuple[str, s
     return dataset, setting_of(data, where)
 
 
-def _few_labels(data: Mapping[str, Any] | None, where: str) -> str:
-    """What was withheld of the labels that were trained on; '' where nothing was."""
-    kept = expect(data, 'labelled', Mapping, where) if data else None
-    if not kept:
+def _trained_on_less(data: Mapping[str, Any] | None, where: str) -> str:
+    """What was withheld of the labels or the samples that were trained on; '' where nothing was."""
+    if not data:
         return ''
-    each = (f'{task} on {one["samples"]} of {one["of"]} samples' for task, one in kept.items())
-    return f'Trained with labels of {", ".join(each)}'
+    kept = expect(data, 'labelled', Mapping, where)
+    if kept:
+        each = (f'{task} on {one["samples"]} of {one["of"]} samples' for task, one in kept.items())
+        return f'Trained with labels of {", ".join(each)}'
+    samples, whole = expect(data, 'samples', int, where), expect(data, 'of', int, where)
+    if data.get('replica') or samples is None or whole is None or samples == whole:
+        return ''
+    return f'Trained on {samples} of {whole} samples'
 
 
 def _forced(baseline: Mapping[str, Any] | None, where: str) -> str:

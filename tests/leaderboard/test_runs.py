@@ -94,6 +94,8 @@ def test_few_labels_are_set_apart(write_result: Write) -> None:
     )
     assert both.setting == f'{REPLICA}; {few.setting}'
     assert read_run(write_result('all', trained_on=DATA) / 'result.json').setting == ''
+    part = DATA | {'split': 'train', 'samples': 10, 'of': 795}
+    assert read_run(write_result('part', trained_on=part) / 'result.json').setting == 'Trained on 10 of 795 samples'
 
 
 def test_a_forced_delta_m_is_told(write_result: Write) -> None:
