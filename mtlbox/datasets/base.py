@@ -7,6 +7,8 @@ import random
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,8 +20,9 @@ from torch.utils.data import get_worker_info
 
 from mtlbox.datasets.messages import REPLICA_MARKER
 from mtlbox.datasets.metainfo import check_label, check_metainfo
-from mtlbox.datasets.partial import PartialLabels
+from mtlbox.datasets.partial import Look, PartialLabels
 from mtlbox.datasets.samplers import SampleIndex
+from mtlbox.datasets.verdict import ask_once
 from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task, build_tasks
 from mtlbox.tasks.base import Array
@@ -47,6 +50,11 @@ def _said(error: Exception) -> str:
 def _files(info: Mapping[str, Any]) -> dict[str, str | None]:
     """Return the files of a sample's labels by the label's name, and that of its image under ''."""
     return {'': info.get('img_path'), **(info.get('label_paths') or {})}
+
+
+def _label_files(info: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    """Return all files of a sample's labels by the label's name."""
+    return info.get('label_files') or {name: [path] for name, path in (info.get('label_paths') or {}).items()}
 
 
 def _described(value: Any) -> str:
@@ -85,10 +93,10 @@ class MultiTaskDataset(BaseDataset):
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
         allow_missing: Let a file that is not there be an error when it is read, not when the samples are listed.
         labelled_only: Which samples keep the label of a task, by its key: the path of a list of their names
-            (``sample_id``), ``dict(count=40, seed=0)`` or ``dict(fraction=0.01, seed=0)``; see
+            (``sample_id``), ``dict(count=40, seed=0)`` or ``dict(fraction=0.01, seed=0)`` of those that have it; see
             :class:`~mtlbox.datasets.partial.PartialLabels`.
         labels_per_image: ``dict(least=1, most=1, seed=0)``: how many of its labels each sample keeps.
-        drop_unlabelled: Leave out the samples that keep no label at all.
+        drop_unlabelled: Leave out the samples that keep no label at all, or have none.
 
     Raises:
         FileNotFoundError: There is no list of ``labelled_only``.
@@ -101,7 +109,8 @@ class MultiTaskDataset(BaseDataset):
     """``labels``: names of what it offers; ``classes``: ``{label: names of its classes}`` where it has any, and
     ``palette``: ``{label: RGB of each}``, e.g. by :func:`~mtlbox.tasks.palette.distinct_colours`; ``units``:
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``usual``:
-    ``{label: (low, high)}`` between which the median of a map lies, beyond which its unit is doubted; ``sizes``:
+    ``{label: (low, high)}`` between which the median of a map lies, beyond which its unit is doubted; ``gaps``: names
+    of the labels that some samples lack, so that few are chosen among those which have them; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
     is not published; ``scored``: the split whose scores are published, 'val' unless given."""
     SUBSETS: ClassVar[tuple[str, ...]] = ()
@@ -189,8 +198,7 @@ class MultiTaskDataset(BaseDataset):
             info: The sample, as for the loaders: ``img_path``, and ``label_files`` (``{label name: paths}``) where a
                 label is read from several files, else ``label_paths``.
         """
-        several = info.get('label_files') or {name: [path] for name, path in (info.get('label_paths') or {}).items()}
-        files = [info.get('img_path'), *(path for paths in several.values() for path in paths)]
+        files = [info.get('img_path'), *(path for paths in _label_files(info).values() for path in paths)]
         return list(dict.fromkeys(str(file) for file in files if file))
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
@@ -246,10 +254,10 @@ class MultiTaskDataset(BaseDataset):
         names = [str(info.get('sample_id', index)) for index, info in enumerate(samples)]
         return [
             {**samples[index], 'sample_id': names[index], 'withheld': self.partial.withheld(bits)}
-            for index, bits in zip(*self.choose(names))
+            for index, bits in zip(*self.choose(names, samples.__getitem__))
         ]
 
-    def choose(self, names: Sequence[str]) -> tuple[Sequence[int], Array]:
+    def choose(self, names: Sequence[str], describe: Callable[[int], Mapping[str, Any]]) -> tuple[Sequence[int], Array]:
         """Return the numbers of the samples that are not left out, and of these what is withheld of their labels.
 
         For :meth:`load_data_list` where it looks for files, and should for no more than will be read; else
@@ -257,16 +265,55 @@ class MultiTaskDataset(BaseDataset):
 
         Args:
             names: Of all samples of the split, which must differ where labels are withheld.
+            describe: Returns the sample of a number as :meth:`load_label` takes it. It is asked where one of the
+                labels in ``METAINFO['gaps']`` is chosen of; their files are then read, and those of the others are not.
 
         Raises:
-            FileNotFoundError: As :meth:`~mtlbox.datasets.partial.PartialLabels.settle`.
-            ValueError: As there.
+            FileNotFoundError: As :meth:`~mtlbox.datasets.partial.PartialLabels.settle`, or a file of such a label is
+                missing.
+            ValueError: As there, or such a file is damaged.
         """
-        bits = self.partial.settle(names)
+        read = set(self.label_names.values())
+        gaps: dict[str, Look] = {
+            label: partial(self._find_labelled, names, describe, label)
+            for label in self.METAINFO.get('gaps', ())
+            if label in read
+        }
+        bits = self.partial.settle(names, gaps)
         if not self.drop_unlabelled or self.derived(self.tasks):
             return range(len(names)), bits
-        kept = np.flatnonzero(self.partial.has_label(bits))
+        kept = np.flatnonzero(self.partial.has_label(bits, gaps))
         return kept.tolist(), bits[kept]
+
+    def _find_labelled(
+        self, names: Sequence[str], describe: Callable[[int], Mapping[str, Any]], label: str, numbers: Sequence[int]
+    ) -> Array:
+        """Return which of the samples of these ``numbers`` have a label, bool ``(N,)``; what was seen is kept."""
+        task = next(self.tasks[key] for key, name in self.label_names.items() if name == label)
+
+        def find() -> str:
+            print_log(f'{self!r}: which of {len(numbers)} samples have {label!r} is looked for.', logger='current')
+            return ''.join('01'[self._has_label(number, names, describe, label, task)] for number in numbers)
+
+        files = [_label_files(describe(number)).get(label, ()) for number in numbers]
+        key = (type(self).__name__, self.split, label, type(task).__name__)
+        in_files = bool(self.data_root) and all(files)
+        found = ask_once(self.data_root, key, chain.from_iterable(files), find) if in_files else find()
+        return np.array([has == '1' for has in found], dtype=bool)
+
+    def _has_label(
+        self, number: int, names: Sequence[str], describe: Callable[[int], Mapping[str, Any]], label: str, task: Task
+    ) -> bool:
+        info = {**describe(number), 'sample_id': names[number], 'sample_idx': number, 'decoded': {}}
+        try:
+            with _naming(self._name(info), _files(info).get(label)):
+                found = self.load_label(info, label)
+                return found is not None and task.is_labelled(found)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{error} All files of the label {label!r} are looked into before some of them are chosen; of a list '
+                'of names only those in it.'
+            ) from None
 
     def _note_labels(self) -> None:
         """Note and log which of the samples that are there keep which labels."""

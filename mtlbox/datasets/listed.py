@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -103,12 +103,12 @@ class ListedDataset(MultiTaskDataset):
         if unfinished.is_file():
             raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
+        files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
         withheld, left_out = None, 0
         if self.partial or self.drop_unlabelled:
             known = list(names)
-            kept, withheld = self.choose(known)
+            kept, withheld = self.choose(known, partial(_describe, files, _Finder(files), known))
             names, left_out = [known[index] for index in kept], len(known) - len(kept)
-        files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
         files = files._replace(partial=self.partial if self.partial else None)
         finder = _Finder(files)
         samples = Listing.read(files, names, finder, withheld)
@@ -289,6 +289,12 @@ class ListedDataset(MultiTaskDataset):
             f'{known}\n'
             f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
         )
+
+
+def _describe(files: Files, find: _Finder, names: Sequence[str], number: int) -> dict[str, Any]:
+    """Return the sample of a number, of which nothing is withheld, as the loaders take it."""
+    name = names[number]
+    return files.describe(name, {source: find(source, name) for source in files.sources() if len(source.paths) > 1})
 
 
 def _files_at(samples: Iterable[dict], files: Files, source: Source) -> Iterator[str]:

@@ -27,6 +27,13 @@ def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
     if labels is None or isinstance(labels, str):
         near = did_you_mean('labels', [str(key) for key in metainfo])
         raise ValueError(f"METAINFO['labels'] of {owner} must be a tuple of names, but is {labels!r}.{near}")
+    gaps = metainfo.get('gaps') or ()
+    if isinstance(gaps, str):
+        raise ValueError(f"METAINFO['gaps'] of {owner} must be a tuple of names, but is {gaps!r}.")
+    for name in gaps:
+        if name not in labels:
+            near = did_you_mean(str(name), [str(label) for label in labels])
+            raise ValueError(f"METAINFO['gaps'] of {owner} names {name!r}, which is none of its labels.{near}")
     for table in _TABLES:
         by_label = metainfo.get(table) or {}
         if not isinstance(by_label, Mapping):

@@ -137,7 +137,8 @@ class MTANDataset(MultiTaskDataset):
             raise ValueError(f'{folder / IMAGE.folder} holds no file named {{index}}.npy.\n{self._help()}')
         given = _read_names(folder / 'names.json')
         names = {index: f'{index}_{given[str(index)]}' if str(index) in given else str(index) for index in indices}
-        kept, rows = self.choose(list(names.values()))
+        samples = [self._describe(index, name) for index, name in names.items()]
+        kept, rows = self.choose(list(names.values()), samples.__getitem__)
         count, indices = len(indices), [indices[number] for number in kept]
         withheld = dict(zip(indices, rows))
         self._find_missing(folder, withheld, files)
@@ -146,15 +147,11 @@ class MTANDataset(MultiTaskDataset):
             key = (type(self).__name__, self.LAYOUT, self.split)
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(indices, files))
         self.report_origin(self.TITLE, count)
-        return [
-            {
-                'sample_id': names[index],
-                'img_path': self._path(IMAGE, index),
-                'label_paths': {name: self._path(self.MAPS[name], index) for name in self._label_set()},
-                'withheld': self.partial.withheld(withheld[index]),
-            }
-            for index in indices
-        ]
+        return [{**samples[number], 'withheld': self.partial.withheld(bits)} for number, bits in zip(kept, rows)]
+
+    def _describe(self, index: int, name: str) -> dict[str, Any]:
+        labels = {label: self._path(self.MAPS[label], index) for label in self._label_set()}
+        return {'sample_id': name, 'img_path': self._path(IMAGE, index), 'label_paths': labels}
 
     def filter_data(self) -> Sequence[dict]:
         """Return the samples, of which some were left out before their files were looked for."""

@@ -2,16 +2,18 @@
 
 A choice depends on the seed, the names of the samples and of the labels, and nothing else: names are sorted by the
 SHA-256 of these. So it is the same on every machine, under every version of Python, and in whichever order samples are
-listed; and that of 1 % is a part of that of 10 %.
+listed; and that of 1 % is a part of that of 10 %. Of a label that some samples lack by nature, as those of human parts
+without a person, the choice is among the samples that have it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from heapq import nsmallest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,9 @@ from mtlbox.tasks.base import Array
 _FEW = ('count', 'fraction', 'seed')
 _PER_IMAGE = ('least', 'most', 'seed')
 _MOST_NAMES = 100  # that are written out in full
+
+Look = Callable[[Sequence[int]], Array]
+"""Takes the numbers of N samples, looks, and returns which of them have a certain label, bool ``(N,)``."""
 
 
 def _draw(seed: int, *parts: str) -> int:
@@ -41,7 +46,10 @@ def choose_few(names: Sequence[str], label: str, *, count: int, seed: int = 0) -
 
 
 def choose_labels(name: str, labels: Sequence[str], *, least: int, most: int, seed: int = 0) -> frozenset[str]:
-    """Return ``least`` to ``most`` of ``labels``, those that the sample ``name`` keeps; each number is as likely."""
+    """Return ``least`` to ``most`` of ``labels``, those that the sample ``name`` keeps; each number is as likely.
+
+    Where there are fewer, all are kept.
+    """
     count = least + _draw(seed, name) % (most - least + 1)
     return frozenset(sorted(labels, key=lambda label: _draw(seed, label, name))[:count])
 
@@ -54,9 +62,9 @@ class PartialLabels:
         root: Folder that paths of lists are relative to, where they are not to the working directory.
         label_names: ``{task key: label}`` of the data set.
         labelled_only: By task key, which samples keep the label: the path of a list of their names, one a line;
-            ``dict(count=40, seed=0)``; or ``dict(fraction=0.01, seed=0)``, rounded, at least one. Tasks that are not
-            named keep all of theirs.
-        labels_per_image: ``dict(least=1, most=1, seed=0)``: so many of the labels are kept of each sample.
+            ``dict(count=40, seed=0)``; or ``dict(fraction=0.01, seed=0)`` of those that have it, rounded, at least one.
+            Tasks that are not named keep all of theirs.
+        labels_per_image: ``dict(least=1, most=1, seed=0)``: so many of its labels are kept of each sample.
 
     Raises:
         ValueError: A task is none of the data set's, a rule has an unknown key or lacks one, or a number is out of
@@ -87,23 +95,29 @@ class PartialLabels:
             self._check_per_image()
         self._keys = [key for key in self._labels if key in self._rules or self._per_image]
         self._of = 0
+        self._having: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._rules or self._per_image)
 
-    def settle(self, names: Sequence[str]) -> Array:
+    def settle(self, names: Sequence[str], gaps: Mapping[str, Look] = MappingProxyType({})) -> Array:
         """Choose, given the names of all N samples of the split.
+
+        Args:
+            names: The names.
+            gaps: By label that some samples may lack: how to see which of them have it. Others are taken to be there.
+                It is asked of all samples where the seed chooses, of those of a list else.
 
         Returns:
             Bits ``(N, ceil(tasks / 8))`` uint8, a row per sample, which the other methods take: one per task that has a
-            rule, set where the label is withheld from it.
+            rule, set where the label is withheld from it or is not there.
 
         Raises:
             FileNotFoundError: There is no such list.
-            ValueError: A list is empty, names something twice or names what is no sample; there are fewer samples than
-                are to be chosen; or two samples have one name.
+            ValueError: A list is empty, names something twice or names what is no sample; fewer samples have a label
+                than are to be chosen; or two samples have one name.
         """
-        self._of = len(names)
+        self._of, self._having = len(names), {}
         withheld = np.zeros((len(names), len(self._keys)), dtype=bool)
         if not self:
             return np.packbits(withheld, axis=1)
@@ -111,15 +125,28 @@ class PartialLabels:
         if len(known) < len(names):
             twice = sorted(name for name, count in Counter(names).items() if count > 1)
             raise ValueError(f'{self._owner}: labels cannot be chosen, since several samples are called {some(twice)}.')
+        drawn = {label: np.ones(len(names), dtype=bool) for label in self._drawn()}
+        for label in sorted(drawn.keys() & gaps.keys()):
+            drawn[label] = gaps[label](range(len(names)))
+            self._having[label] = int(drawn[label].sum())
         for key, rule in self._rules.items():
-            kept = self._by_rule(key, rule, names, known)
+            if isinstance(rule, str):
+                kept = self._of_list(key, rule, names, known, gaps.get(self._labels[key]))
+            else:
+                kept = self._of_seed(key, rule, [names[i] for i in np.flatnonzero(drawn[self._labels[key]]).tolist()])
             withheld[:, self._keys.index(key)] = [name not in kept for name in names]
         if self._per_image:
-            labels = sorted(set(self._labels.values()))
-            for row, name in zip(withheld, names):
-                chosen = choose_labels(name, labels, **self._per_image)
+            labels = sorted(drawn)
+            for index, (row, name) in enumerate(zip(withheld, names)):
+                own = [label for label in labels if drawn[label][index]]
+                chosen = choose_labels(name, own, **self._per_image)
                 row |= [self._labels[key] not in chosen for key in self._keys]
         return np.packbits(withheld, axis=1)
+
+    def _drawn(self) -> set[str]:
+        """Return the labels of which the seed chooses."""
+        by_seed = {self._labels[key] for key, rule in self._rules.items() if not isinstance(rule, str)}
+        return set(self._labels.values()) if self._per_image else by_seed
 
     def withheld(self, bits: Array) -> list[str]:
         """Return the keys of the tasks that are not told their label of a sample."""
@@ -130,11 +157,15 @@ class PartialLabels:
         withheld = self.withheld(bits)
         return any(own == label and key not in withheld for key, own in self._labels.items())
 
-    def has_label(self, bits: Array) -> Array:
-        """Return of which samples any label is kept, bool ``(N,)``."""
-        if len(self._keys) < len(self._labels):  # that of a task without a rule
+    def has_label(self, bits: Array, gaps: Mapping[str, Look] = MappingProxyType({})) -> Array:
+        """Return of which samples any label is kept, bool ``(N,)``; arguments are as in :meth:`settle`."""
+        whole = {label for key, label in self._labels.items() if key not in self._keys}  # tasks without a rule
+        if whole - gaps.keys():
             return np.ones(len(bits), dtype=bool)
-        return np.unpackbits(bits, axis=1, count=len(self._keys)).min(axis=1, initial=1) == 0
+        found = np.unpackbits(bits, axis=1, count=len(self._keys)).min(axis=1, initial=1) == 0
+        for label in sorted(whole):
+            found |= gaps[label](range(len(bits)))
+        return found
 
     def describe(self, samples: Iterable[tuple[str, Collection[str]]]) -> dict[str, dict[str, Any]]:
         """Say which of the samples that are there keep which labels.
@@ -143,8 +174,9 @@ class PartialLabels:
             samples: Of each its name and the keys of the tasks from which its label is withheld.
 
         Returns:
-            By task key: ``samples`` that keep the label, ``of`` how many of the split, ``by`` which rules, ``digest``
-            and ``names`` of them; the latter only where they are few.
+            By task key: ``samples`` that keep the label, ``of`` how many of the split, ``having`` how many of these
+            have the label at all, where the seed chose among them, ``by`` which rules, ``digest`` and ``names`` of
+            them; the latter only where they are few.
         """
         kept: dict[str, list[str]] = {key: [] for key in self._keys}
         for name, withheld in samples:
@@ -155,6 +187,7 @@ class PartialLabels:
             key: {
                 'samples': len(names),
                 'of': self._of,
+                **({'having': having} if (having := self._having.get(self._labels[key])) is not None else {}),
                 'by': [rule for rule in (self._rules.get(key), self._per_image) if rule],
                 'digest': digest(names),
                 **({'names': sorted(names)} if len(names) <= _MOST_NAMES else {}),
@@ -165,8 +198,9 @@ class PartialLabels:
     def messages(self, described: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Return one line per task for the log, of what :meth:`describe` says."""
         return [
-            f'{self._owner}: {key} keeps the labels of {one["samples"]} of {one["of"]} samples '
-            f'(by {", ".join(map(str, one["by"]))}; digest of their names {one["digest"]})'
+            f'{self._owner}: {key} keeps the labels of {one["samples"]} of {one["of"]} samples'
+            + (f', {one["having"]} of which have one' if 'having' in one else '')
+            + f' (by {", ".join(map(str, one["by"]))}; digest of their names {one["digest"]})'
             + (f': {", ".join(one["names"])}' if one.get('names') else '')
             + '.'
             for key, one in described.items()
@@ -208,19 +242,25 @@ class PartialLabels:
         if not _is_whole(rule.get('seed', 0), 0):
             raise ValueError(f'{where}: seed must be a whole number from 0, but is {rule["seed"]!r}.')
 
-    def _by_rule(
-        self, key: str, rule: str | Mapping[str, Any], names: Sequence[str], known: frozenset[str]
-    ) -> frozenset[str]:
-        if isinstance(rule, str):
-            return self._of_list(key, rule, known)
-        count = int(rule.get('count') or max(1, int(rule['fraction'] * len(names) + 0.5)))
-        if count > len(names):
+    def _of_seed(self, key: str, rule: Mapping[str, Any], having: Sequence[str]) -> frozenset[str]:
+        count = int(rule.get('count') or max(1, int(rule['fraction'] * len(having) + 0.5)))
+        if count > len(having):
             raise ValueError(
-                f'labelled_only.{key} of {self._owner} asks for {count} samples, but there are {len(names)}.'
+                f'labelled_only.{key} of {self._owner} asks for {count} samples, but {len(having)} of {self._of} have '
+                f'the label {self._labels[key]!r}.'
             )
-        return choose_few(names, self._labels[key], count=count, seed=int(rule.get('seed', 0)))
+        return choose_few(having, self._labels[key], count=count, seed=int(rule.get('seed', 0)))
 
-    def _of_list(self, key: str, given: str, known: frozenset[str]) -> frozenset[str]:
+    def _of_list(
+        self, key: str, given: str, names: Sequence[str], known: frozenset[str], look: Look | None
+    ) -> frozenset[str]:
+        listed = self._read_list(key, given, known)
+        if look is None:
+            return listed
+        numbers = [number for number, name in enumerate(names) if name in listed]
+        return frozenset(names[number] for number, has in zip(numbers, look(numbers)) if has)
+
+    def _read_list(self, key: str, given: str, known: frozenset[str]) -> frozenset[str]:
         places = list(dict.fromkeys([Path(self._root, given), Path(given)]))
         path = next((place for place in places if place.is_file()), None)
         where = f'labelled_only.{key} of {self._owner}'

@@ -218,6 +218,7 @@ class PASCALContext(ListedDataset):
         'labels': ('semseg', 'human_parts', 'saliency', 'normals', 'boundary'),
         'classes': {'semseg': VOC_CLASSES, 'human_parts': PARTS},
         'palette': {'semseg': voc_colours(21), 'human_parts': voc_colours(7)},
+        'gaps': ('human_parts',),
         'sizes': {'train': 4998, 'val': 5105, 'test_new': 2498},
     }
     ORIGIN = (

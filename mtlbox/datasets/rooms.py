@@ -172,6 +172,7 @@ class RoomsDataset(MultiTaskDataset):
         'labels': ('semseg', 'human_parts', 'saliency', 'depth', 'normals', 'boundary'),
         'classes': {'semseg': CLASSES, 'human_parts': PARTS},
         'units': {'depth': Depth.unit},
+        'gaps': ('human_parts',),
         'palette': {'semseg': PALETTE, 'human_parts': PART_PALETTE},
     }
 

@@ -81,14 +81,39 @@ def look_once(
         return False
     look()
     if settled:
-        latest = [digests, *(verdict for verdict in kept if not verdict.items() <= digests.items())]
-        text = json.dumps({**_FORMAT, 'verdicts': latest[:_KEPT]}, indent=1).encode()
-        for place in _places(root):
-            with suppress(OSError):  # it is a convenience: a full or a write-protected disk must not stop a training
-                place.mkdir(parents=True, exist_ok=True)
-                write_whole(place / name, lambda file: file.write(text))
-                break
+        _write_verdicts(root, name, [digests, *(verdict for verdict in kept if not verdict.items() <= digests.items())])
     return True
+
+
+def ask_once(root: str | Path, key: Sequence[str], files: Iterable[str], find: Callable[[], str]) -> str:
+    """Return what ``find`` finds out about some files, or found out about the same files, unchanged, before.
+
+    Args:
+        root: Folder of the data.
+        key: What is asked, of which files, e.g. data set, split and label.
+        files: The files.
+        find: Reads them.
+    """
+    started, root = time.time_ns(), str(root)
+    stamp, name = Stamp(files, root), _file_name('found', key) + '.json'
+    kept = _read_verdicts(root, name)
+    settled = stamp.settled(started)
+    for verdict in kept:
+        if settled and verdict.get('files') == stamp.digest and 'found' in verdict:
+            return verdict['found']
+    found = find()
+    if settled:
+        _write_verdicts(root, name, [{'files': stamp.digest, 'found': found}, *kept])
+    return found
+
+
+def _write_verdicts(root: str, name: str, latest: Sequence[dict[str, str]]) -> None:
+    text = json.dumps({**_FORMAT, 'verdicts': latest[:_KEPT]}, indent=1).encode()
+    for place in _places(root):
+        with suppress(OSError):  # it is a convenience: a full or a write-protected disk must not stop a training
+            place.mkdir(parents=True, exist_ok=True)
+            write_whole(place / name, lambda file: file.write(text))
+            break
 
 
 def _read_verdicts(root: str, name: str) -> list[dict[str, str]]:

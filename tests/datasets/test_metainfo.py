@@ -29,6 +29,8 @@ GOOD: dict[str, Any] = {
         ({'labels': None}, "METAINFO['labels'] of Mine must be a tuple of names, but is None."),
         ({'labels': 'semseg'}, "METAINFO['labels'] of Mine must be a tuple of names, but is 'semseg'."),
         ({'units': {'depht': 'm'}}, "METAINFO['units'] of Mine names 'depht', which is none of its labels. Did you"),
+        ({'gaps': ('depht',)}, "METAINFO['gaps'] of Mine names 'depht', which is none of its labels. Did you"),
+        ({'gaps': 'depth'}, "METAINFO['gaps'] of Mine must be a tuple of names, but is 'depth'."),
         ({'classes': {'semsge': ('a',)}}, "METAINFO['classes'] of Mine names 'semsge', which is none of its labels."),
         ({'palette': None}, "METAINFO['palette']['semseg'] of Mine is missing: RGB of the 2 classes"),
         ({'classes': ('wall', 'floor')}, "METAINFO['classes'] of Mine must be a dict by label, but is ('wall', "),

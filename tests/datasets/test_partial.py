@@ -194,6 +194,68 @@ class TestPerImage:
         assert {len(keys) for keys in kept.values()} == {1, 2}
 
 
+class Gaps(Labelled):
+    """As Labelled, but every fourth image alone has depth, the first of them in a map that is unknown all over."""
+
+    METAINFO: ClassVar[dict] = {**Labelled.METAINFO, 'gaps': ('depth',)}
+    HAVING = frozenset(NAMES[4::4])
+
+    def load_label(self, info, name):
+        found = super().load_label(info, name)
+        if name == 'depth' and info['sample_id'] not in self.HAVING:
+            return None if info['sample_idx'] else np.zeros_like(found)
+        return found
+
+
+class TestGaps:
+    """Of a label that some samples lack, the choice is among those which have it, and so are all numbers."""
+
+    @pytest.mark.parametrize(('rule', 'count'), [({'count': 5}, 5), ({'fraction': 0.5}, 5), ({'fraction': 1}, 9)])
+    def test_few(self, rule, count):
+        dataset = Gaps(tasks={'depth': {'type': 'Depth'}}, labelled_only={'depth': rule}, drop_unlabelled=True)
+        few = choose_few(sorted(Gaps.HAVING), 'depth', count=count)
+        assert labelled(dataset) == {name: {'depth'} for name in few}
+        described = dataset.metainfo['origin']['labelled']['depth']
+        assert (described['samples'], described['having'], described['of']) == (count, 9, 40)
+        assert described['names'] == sorted(few)
+        (line,) = dataset.partial.messages({'depth': described})
+        assert f'keeps the labels of {count} of 40 samples, 9 of which have one (by' in line
+
+    def test_more_than_there_are(self):
+        with pytest.raises(ValueError, match=r"asks for 10 samples, but 9 of 40 have the label 'depth'"):
+            Gaps(tasks=TASKS, labelled_only={'depth': {'count': 10}})
+
+    def test_list(self, tmp_path):
+        (tmp_path / 'few.txt').write_text('room-7\nroom-8\nroom-0')
+        Labelled.read.clear()
+        dataset = Gaps(tasks=TASKS, labelled_only={'depth': str(tmp_path / 'few.txt')})
+        assert {name for name, _ in Labelled.read} == {'room-0', 'room-7', 'room-8'}  # others may not be there
+        assert [name for name, keys in labelled(dataset).items() if 'depth' in keys] == ['room-8']
+        assert dataset.metainfo['origin']['labelled']['depth']['names'] == ['room-8']
+
+    def test_labels_per_image(self):
+        dataset = Gaps(tasks=TASKS, labels_per_image={'least': 1, 'most': 1}, drop_unlabelled=True)
+        kept = labelled(dataset)
+        assert len(kept) == 40 and {len(keys) for keys in kept.values()} == {1}
+        described = dataset.metainfo['origin']['labelled']
+        counts = Counter(key for keys in kept.values() for key in keys)
+        assert counts == {key: one['samples'] for key, one in described.items()} and 0 < counts['depth'] < 9
+        every = keep(labels_per_image={'least': 1, 'most': 1})
+        assert all(kept[name] == every[name] for name in Gaps.HAVING)  # nothing else for those that have all
+        none = Gaps(tasks={'depth': {'type': 'Depth'}}, labels_per_image={'least': 1, 'most': 1}, drop_unlabelled=True)
+        assert set(labelled(none)) == Gaps.HAVING
+
+    def test_samples_without_any_are_left_out(self):
+        tasks = {'near': {'type': 'Depth'}}
+        assert set(labelled(Gaps(tasks=tasks, labels={'near': 'depth'}, drop_unlabelled=True))) == Gaps.HAVING
+        assert len(Gaps(tasks=TASKS, drop_unlabelled=True)) == 40
+
+    def test_other_labels_are_not_looked_at(self):
+        Labelled.read.clear()
+        Gaps(tasks=TASKS, labelled_only={'semseg': {'count': 2}})
+        assert not Labelled.read
+
+
 class TestFiles:
     """Files of labels that are withheld, and of pictures that are left out, need not be there."""
 
@@ -260,7 +322,7 @@ BAD = [
     ({'depth': {'count': 1, 'fraction': 0.1}}, 'needs either count or fraction'),
     ({'depth': {'count': 0}}, 'count must be a whole number from 1, but is 0'),
     ({'depth': {'count': True}}, 'count must be a whole number from 1, but is True'),
-    ({'depth': {'count': 41}}, r'labelled_only\.depth of Labelled asks for 41 samples, but there are 40'),
+    ({'depth': {'count': 41}}, r'labelled_only\.depth of Labelled asks for 41 samples, but 40 of 40 have the label'),
     ({'depth': {'fraction': 0}}, 'fraction must be above 0 and at most 1, but is 0'),
     ({'depth': {'fraction': '1%'}}, "fraction must be above 0 and at most 1, but is '1%'"),
     ({'depth': {'count': 1, 'seed': -1}}, 'seed must be a whole number from 0, but is -1'),

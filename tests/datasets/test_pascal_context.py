@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from scipy.io import savemat
 
 from mtlbox.datasets import PASCALContext
 from mtlbox.datasets.image_file import read_image
+from mtlbox.datasets.layouts.arrays import convert
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.pascal_context import CLASSES_WITH_NORMALS, boundaries_of, read_human_parts
 from mtlbox.datasets.rooms import render_room
@@ -206,6 +208,38 @@ def test_replica(tmp_path: Path) -> None:
         np.testing.assert_array_equal(gt['saliency'], room['saliency'])
         assert (gt['semseg'][(room['semseg'] == 3) & ~person] == 9).all()  # chairs
         assert gt['normals'].any(-1).all() and gt['boundary'].any()
+
+
+@pytest.mark.parametrize('layout', ['pascal', 'arrays'])
+def test_few_are_chosen_among_images_with_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    root = tmp_path / 'pascal'
+    write_replica('pascal', root, counts={'train': 1, 'val': 8}, size=(24, 32), quiet=True)
+    if layout == 'arrays':
+        convert(root, tmp_path / 'arrays', dataset='pascal-arrays', labels=['human_parts'], quiet=True)
+        root = tmp_path / 'arrays'
+    for path in root.rglob('*.*'):
+        os.utime(path, (0, 0))  # nobody writes to it any more
+    tasks = {'human_parts': {'type': 'HumanParts'}}
+    people = {one['sample_id'] for one in map(build(root, split='val', tasks=tasks).load_sample, range(8)) if one['gt']}
+    assert 2 < len(people) < 8
+    few = {'split': 'val', 'tasks': tasks, 'labelled_only': {'human_parts': {'count': 2}}, 'drop_unlabelled': True}
+    dataset = build(root, **few)
+    names = dataset.metainfo['origin']['labelled']['human_parts']['names']
+    assert len(names) == len(dataset) == 2 and people.issuperset(names)
+    assert all('human_parts' in dataset.load_sample(index)['gt'] for index in range(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(PASCALContext, 'load_label', None)  # what was seen is not looked at again
+        assert build(root, **few).metainfo['origin'] == dataset.metainfo['origin']
+    file = next(root.glob(f'human_parts/{names[0]}.*'))
+    other = next(path for path in root.glob('human_parts/val*') if path.stem not in people)
+    file.write_bytes(other.read_bytes())
+    os.utime(file, (1, 1))
+    assert names[0] not in build(root, **few).metainfo['origin']['labelled']['human_parts']['names']
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{file}.*All files of the label 'human_parts' are looked into"):
+        build(root, **few)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason='no real annotations of Pascal-Part here')

@@ -326,7 +326,7 @@ class Simulated(MultiTaskDataset):
         withheld = None
         if self.partial:
             names = list(names)
-            _, withheld = self.choose(names)
+            _, withheld = self.choose(names, lambda number: {})
         files = self.FILES._replace(partial=self.partial if self.partial else None)
         samples = Listing.read(files, names, lambda source, name: 0, withheld)
         if self.way in ('dicts', 'block'):
