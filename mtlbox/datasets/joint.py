@@ -12,6 +12,7 @@ from mmengine.dist import get_rank, get_world_size
 from torch.utils.data import Dataset, Sampler
 
 from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.datasets.messages import check_dict, check_whole
 from mtlbox.datasets.samplers import DefaultSampler, InfiniteSampler, SampleIndex
 from mtlbox.registry import DATA_SAMPLERS, DATASETS, did_you_mean
 from mtlbox.tasks import Task
@@ -30,12 +31,13 @@ class JointDataset(Dataset):
 
     Raises:
         ValueError: There is no data set, or two have different tasks.
-        TypeError: One is no ``MultiTaskDataset``.
+        TypeError: ``datasets`` is no dict, or one is no ``MultiTaskDataset``.
     """
 
     def __init__(self, *, datasets: Mapping[str, Mapping | MultiTaskDataset]) -> None:
         if not datasets:
             raise ValueError('JointDataset needs a data set at least: datasets=dict(nyud=..., pascal=...).')
+        check_dict('datasets of JointDataset', datasets, 'dict(nyud=..., pascal=...)')
         self.datasets: dict[str, MultiTaskDataset] = {
             name: one if isinstance(one, MultiTaskDataset) else DATASETS.build(dict(one))
             for name, one in datasets.items()
@@ -82,7 +84,7 @@ class JointDataset(Dataset):
         return self.starts[-1]
 
     def place(self, index: int) -> tuple[int, int]:
-        """Return which data set sample ``index`` is in, by number, and its number there.
+        """Return which data set sample ``index`` is in, by number, and its number there; -1 is the last one.
 
         Raises:
             IndexError: There is no such sample.
@@ -98,18 +100,18 @@ class JointDataset(Dataset):
         """Return sample ``index`` as it enters its pipeline, with its ``domain``."""
         number, own = self.place(index)
         name = self._names[number]
-        return {**self.datasets[name].load_sample(own), 'domain': name, 'sample_idx': int(index)}
+        return {**self.datasets[name].load_sample(own), 'domain': name, 'sample_idx': self.starts[number] + own}
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return sample ``index``, read, transformed and packed."""
         number, own = self.place(int(index))
-        name = self._names[number]
+        name, sample_idx = self._names[number], self.starts[number] + own
         if isinstance(index, SampleIndex):
             own = SampleIndex(own, (*index.stream[:2], number))
         packed = self.datasets[name][own]
         if not isinstance(packed, dict) or 'data_samples' not in packed:
             raise ValueError(f'{self.datasets[name]!r}: its pipeline must end with PackMultiTaskInputs.')
-        packed['data_samples'].set_metainfo({'domain': name, 'sample_idx': int(index)})
+        packed['data_samples'].set_metainfo({'domain': name, 'sample_idx': sample_idx})
         return packed
 
     def __repr__(self) -> str:
@@ -155,7 +157,8 @@ class JointBatchSampler(Sampler[list[int]]):
 
     Raises:
         ValueError: The data set is no JointDataset, or the sampler no DefaultSampler; a name is unknown; a data set is
-            in no batch; a batch has another size than ``batch_size``; or a number is not positive.
+            in no batch; a batch has another size than ``batch_size``; or a number is none from 1.
+        TypeError: ``batches``, one of them or ``ratios`` is no dict.
     """
 
     def __init__(
@@ -172,6 +175,11 @@ class JointBatchSampler(Sampler[list[int]]):
             raise ValueError(f'JointBatchSampler asks a DefaultSampler for the epoch, not a {type(sampler).__name__}.')
         self.rank, self.world_size = get_rank(), get_world_size()
         self._skip = 0
+        check_whole('JointBatchSampler: batch_size', batch_size)
+        if batches is not None:
+            check_dict('batches of JointBatchSampler', batches, 'dict(both=dict(source=2, target=2))')
+        if ratios is not None:
+            check_dict('ratios of JointBatchSampler', ratios, 'dict(nyud=1, pascal=3)')
         names = list(self.dataset.datasets)
         kinds = {name: {name: batch_size} for name in names} if batches is None else dict(batches)
         self._check_kinds(kinds, names)
@@ -179,27 +187,24 @@ class JointBatchSampler(Sampler[list[int]]):
         for name in (*shares, *kinds):
             if name not in kinds or name not in shares:
                 raise ValueError(f'ratios names {", ".join(shares)}, but the batches are {", ".join(kinds)}.')
-        for what, number in {'batch_size': batch_size, **{f'ratios.{kind}': n for kind, n in shares.items()}}.items():
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f'JointBatchSampler: {what} must be a whole number from 1, but is {number!r}.')
+        for kind, number in shares.items():
+            check_whole(f'JointBatchSampler: ratios.{kind}', number)
         self._cycle = [list(kinds.values())[i] for i in interleave([shares[name] for name in kinds])]
         self._taken = {  # samples of a rank, after so many steps of the cycle
             name: list(accumulate((kind.get(name, 0) for kind in self._cycle), initial=0)) for name in names
         }
-        if epoch_length is not None and epoch_length < 1:
-            raise ValueError(f'JointBatchSampler: epoch_length must be at least 1, but is {epoch_length}.')
+        if epoch_length is not None:
+            check_whole('JointBatchSampler: epoch_length', epoch_length)
         self._epoch_length = epoch_length
 
     def _check_kinds(self, kinds: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> None:
         for kind, counts in kinds.items():
+            check_dict(f'batches.{kind} of JointBatchSampler', counts, 'dict(source=2, target=2)')
             for name, count in counts.items():
                 if name not in names:
                     near = did_you_mean(str(name), names)
                     raise ValueError(f'JointBatchSampler: batches.{kind} names {name!r}, which is no data set.{near}')
-                if not isinstance(count, int) or count < 1:
-                    raise ValueError(
-                        f'JointBatchSampler: batches.{kind}.{name} must be a whole number from 1, but is {count!r}.'
-                    )
+                check_whole(f'JointBatchSampler: batches.{kind}.{name}', count)
             if sum(counts.values()) != self.batch_size:
                 raise ValueError(
                     f'JointBatchSampler: batches.{kind} has {sum(counts.values())} samples, but batch_size is '

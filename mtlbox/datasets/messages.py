@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 REPLICA_MARKER = 'replica.json'
 """Name of the file that marks a folder as a replica and holds its parameters."""
@@ -17,6 +18,23 @@ def some(items: Sequence[str], count: int | None = None) -> str:
     """Return the first of ``items``, and how many more there are; ``count`` in all, where these are not all of them."""
     count = len(items) if count is None else count
     return ', '.join(items[:LISTED]) + (f' and {count - LISTED} more' if count > LISTED else '')
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Return whether ``value`` is a whole number from ``least``; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def check_whole(where: str, value: Any, least: int = 1) -> None:
+    """Raise ValueError, naming ``where``, unless ``value`` is a whole number from ``least``."""
+    if not is_whole(value, least):
+        raise ValueError(f'{where} must be a whole number from {least}, but is {value!r}.')
+
+
+def check_dict(where: str, value: Any, example: str) -> None:
+    """Raise TypeError, naming ``where`` and an ``example``, unless ``value`` is a dict."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f'{where} must be a dict, e.g. {example}, but is {value!r}.')
 
 
 def free_folder(root: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mtlbox.datasets.messages import some
+from mtlbox.datasets.messages import check_dict, check_whole, is_whole, some
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
 
@@ -69,7 +69,7 @@ class PartialLabels:
     Raises:
         ValueError: A task is none of the data set's, a rule has an unknown key or lacks one, or a number is out of
             range.
-        TypeError: A rule is neither a path nor a dict.
+        TypeError: A rule is neither a path nor a dict, or ``labelled_only`` or ``labels_per_image`` is no dict.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class PartialLabels:
         labels_per_image: Mapping[str, int] | None = None,
     ) -> None:
         self._owner, self._root, self._labels = owner, root, dict(label_names)
+        check_dict(f'labelled_only of {owner}', labelled_only or {}, 'dict(depth=dict(count=40, seed=0))')
+        check_dict(f'labels_per_image of {owner}', labels_per_image or {}, 'dict(least=1, most=1, seed=0)')
         self._per_image = dict(labels_per_image or {})
         self._rules: dict[str, Any] = {
             key: dict(rule) if isinstance(rule, Mapping) else rule for key, rule in (labelled_only or {}).items()
@@ -215,8 +217,7 @@ class PartialLabels:
         self._check_keys(where, rule, _FEW)
         if ('count' in rule) == ('fraction' in rule):
             raise ValueError(f'{where} needs either count or fraction, but is {dict(rule)}.')
-        if 'count' in rule and not _is_whole(rule['count'], 1):
-            raise ValueError(f'{where}: count must be a whole number from 1, but is {rule["count"]!r}.')
+        check_whole(f'{where}: count', rule.get('count', 1))
         fraction = rule.get('fraction', 1)
         if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction <= 1:
             raise ValueError(f'{where}: fraction must be above 0 and at most 1, but is {fraction!r}.')
@@ -228,7 +229,7 @@ class PartialLabels:
         if missing:
             raise ValueError(f'{where} lacks {missing[0]!r}: dict(least=1, most=1, seed=0) is one label per image.')
         least, given = self._per_image['least'], self._per_image['most']
-        if not (_is_whole(least, 0) and _is_whole(given, least) and given <= most):
+        if not (is_whole(least, 0) and is_whole(given, least) and given <= most):
             raise ValueError(
                 f'{where}: 0 <= least <= most <= {most}, the number of its labels, is expected, '
                 f'but they are {least!r} and {given!r}.'
@@ -239,8 +240,7 @@ class PartialLabels:
         for key in rule:
             if key not in known:
                 raise ValueError(f'{where} has no {key!r}.{did_you_mean(str(key), known)}')
-        if not _is_whole(rule.get('seed', 0), 0):
-            raise ValueError(f'{where}: seed must be a whole number from 0, but is {rule["seed"]!r}.')
+        check_whole(f'{where}: seed', rule.get('seed', 0), 0)
 
     def _of_seed(self, key: str, rule: Mapping[str, Any], having: Sequence[str]) -> frozenset[str]:
         count = int(rule.get('count') or max(1, int(rule['fraction'] * len(having) + 0.5)))
@@ -282,7 +282,3 @@ class PartialLabels:
         if twice:
             raise ValueError(f'{where}: {path} names {some([repr(name) for name in twice])} twice.')
         return frozenset(listed)
-
-
-def _is_whole(value: Any, least: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -114,6 +114,11 @@ class TestDataset:
         assert (sample['domain'], sample['sample_id'], sample['sample_idx']) == ('b', '1', 7)
         assert list(sample['gt']) == ['semseg_b']
 
+    def test_negative_numbers_count_from_the_end(self):
+        dataset = make()
+        assert dataset.load_sample(-1)['sample_idx'] == dataset[-1]['data_samples'].sample_idx == 15
+        assert dataset[-16]['data_samples'].sample_idx == 0
+
     def test_metainfo(self):
         meta = make().metainfo
         assert list(meta['tasks']) == list(TASKS) and list(meta['datasets']) == ['a', 'b']
@@ -137,6 +142,8 @@ class TestDataset:
         dataset = make()
         with pytest.raises(ValueError, match='needs a data set at least'):
             JointDataset(datasets={})
+        with pytest.raises(TypeError, match=r'datasets of JointDataset must be a dict, e\.g\. dict\(nyud='):
+            JointDataset(datasets=[dataset.datasets['a']])
         with pytest.raises(TypeError, match="'x' must be a MultiTaskDataset, but is a list"):
             JointDataset(datasets={'a': dataset.datasets['a'], 'x': {'type': list}})
         other = Constant(length=2, tasks={'semseg_a': TASKS['semseg_a']}, labels={'semseg_a': 'semseg'})
@@ -274,11 +281,18 @@ class TestBadInput:
             ({'ratios': {'a': 1}}, 'ratios names a, but the batches are a, b'),
             ({'ratios': {'a': 1, 'b': 1, 'c': 1}}, 'ratios names a, b, c, but the batches are a, b'),
             ({'ratios': {'a': 1, 'b': 0.5}}, r'ratios\.b must be a whole number from 1, but is 0\.5'),
-            ({'epoch_length': 0}, 'epoch_length must be at least 1'),
+            ({'ratios': {'a': 1, 'b': True}}, r'ratios\.b must be a whole number from 1, but is True'),
+            ({'ratios': [1, 1]}, r'ratios of JointBatchSampler must be a dict, e\.g\. .*, but is \[1, 1\]'),
+            ({'batches': [{'a': 2}]}, 'batches of JointBatchSampler must be a dict'),
+            ({'batches': {'x': 2}}, r'batches\.x of JointBatchSampler must be a dict'),
+            ({'batch_size': 2.0}, r'batch_size must be a whole number from 1, but is 2\.0'),
+            ({'epoch_length': 0}, 'epoch_length must be a whole number from 1, but is 0'),
+            ({'epoch_length': 2.5}, r'epoch_length must be a whole number from 1, but is 2\.5'),
+            ({'epoch_length': '3'}, "epoch_length must be a whole number from 1, but is '3'"),
         ],
     )
     def test_settings(self, settings, message):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             sampler(**settings)
 
     def test_others(self):

@@ -330,6 +330,10 @@ BAD = [
 
 
 class TestBadInput:
+    def test_no_dict(self):
+        with pytest.raises(TypeError, match=r"labelled_only of Labelled must be a dict, .*, but is \['depth'\]"):
+            Labelled(tasks=TASKS, labelled_only=['depth'])
+
     @pytest.mark.parametrize(('rule', 'message'), BAD)
     def test_rule(self, rule, message):
         with pytest.raises((ValueError, TypeError), match=message):
@@ -361,10 +365,11 @@ class TestBadInput:
             ({'least': 2, 'most': 1}, '0 <= least <= most <= 3'),
             ({'least': 1, 'most': 4}, '0 <= least <= most <= 3'),
             ({'least': 1, 'most': 1, 'seed': 0.5}, 'seed must be a whole number'),
+            (1, r'labels_per_image of Labelled must be a dict, e\.g\. dict\(least=1, most=1, seed=0\), but is 1'),
         ],
     )
     def test_per_image(self, rule, message):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             Labelled(tasks=TASKS, labels_per_image=rule)
 
     def test_samples_of_one_name(self):

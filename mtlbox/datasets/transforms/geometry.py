@@ -47,7 +47,8 @@ class Resize(BaseTransform):
     Args:
         size: (H, W).
         labels: Whether the maps are resampled too. At test time leave them, so that predictions, which are brought
-            back to the image's own size, meet the labels as they were given.
+            back to the image's own size, meet the labels as they were given. ``gt_shape`` of the sample is then their
+            (H, W), for the maps that stand for missing ones.
     """
 
     def __init__(self, *, size: Sequence[int], labels: bool = True) -> None:
@@ -58,6 +59,7 @@ class Resize(BaseTransform):
         """Resample."""
         if self.labels:
             return move(sample, lambda x: resize_image(x, self.size), lambda task, gt: task.resize(gt, self.size))
+        sample.setdefault('gt_shape', sample['img'].shape[:2])
         return move(sample, lambda x: resize_image(x, self.size), lambda task, gt: gt)
 
 

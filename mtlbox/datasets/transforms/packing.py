@@ -18,8 +18,8 @@ from mtlbox.tasks.base import planes
 class PackMultiTaskInputs(BaseTransform):
     """Pack the image as ``inputs`` ``(3, H, W)`` and the maps as an ``MTLDataSample``.
 
-    A task without a label gets an all-ignore map that is flagged unlabelled; so is a label that is ignored everywhere,
-    as that of human parts in a crop without a person.
+    A task without a label gets an all-ignore map, as large as one would be, that is flagged unlabelled; so is a label
+    that is ignored everywhere, as that of human parts in a crop without a person.
 
     Args:
         meta_keys: What is kept beside the maps, where the sample has it.
@@ -36,9 +36,9 @@ class PackMultiTaskInputs(BaseTransform):
         """Pack ``sample``."""
         data_sample = MTLDataSample(metainfo={key: sample[key] for key in self.meta_keys if key in sample})
         maps, labelled = {}, {}
+        size = next((gt.shape[:2] for gt in sample['gt'].values()), sample.get('gt_shape', sample['img_shape']))
         for key, task in sample['tasks'].items():
             gt = sample['gt'].get(key)
-            size = next((other.shape[:2] for other in sample['gt'].values()), sample['img_shape'])
             maps[key] = task.pack(task.empty(size) if gt is None else gt)
             labelled[key] = gt is not None and task.is_labelled(gt)
         data_sample.set_maps('gt', maps, labelled)

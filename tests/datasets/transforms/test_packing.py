@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtlbox.datasets.transforms import PackMultiTaskInputs, RandomCrop
+from mtlbox.datasets.transforms import PackMultiTaskInputs, RandomCrop, Resize
 from mtlbox.structures import stack_maps
 from mtlbox.tasks import build_tasks
 
@@ -53,6 +53,15 @@ def test_no_label_at_all(sample):
     for key, task in TASKS.items():
         assert gt.get(key).labelled is False
         assert gt.get(key).data.shape[-2:] == (4, 6) and not task.valid(gt.get(key).data[None]).any()
+
+
+def test_without_a_label_the_size_is_what_one_would_have(sample):
+    sample['gt'] = {}
+    for size in ((2, 3), (8, 8)):
+        sample = Resize(size=size, labels=False)(sample)
+    packed = PackMultiTaskInputs()(sample)
+    assert packed['inputs'].shape == (3, 8, 8)
+    assert {packed['data_samples'].gt.get(key).data.shape[-2:] for key in TASKS} == {(4, 6)}
 
 
 def test_a_crop_without_a_person_is_unlabelled(sample):
