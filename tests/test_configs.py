@@ -162,7 +162,7 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         for dataset in parts(loader.dataset, 'datasets'):
             for step in dataset.pipeline:
-                if step.type in ('RandomCrop', 'Resize'):
+                if 'size' in step:
                     step.size = SIZE
             for rule in dataset.get('labelled_only', {}).values():
                 rule.count = 1

@@ -18,6 +18,8 @@ from mtlbox.tasks.palette import Palette
 
 Likelihood = Literal['categorical', 'gaussian']
 Array = NDArray[Any]
+Window = tuple[int, int, int, int]
+"""Top, left, height and width of a window, in pixels."""
 
 
 class Task:
@@ -81,8 +83,16 @@ class Task:
         return gt if zoom == 1.0 else self.on_zoom(gt, zoom)
 
     def on_zoom(self, gt: Array, zoom: float) -> Array:
-        """Change the values of a map whose content was enlarged by ``zoom``; nothing by default."""
+        """Change the values of a map whose content was enlarged by ``zoom``; nothing by default.
+
+        Where a crop follows, ``gt`` is that crop alone, of which it must make what a crop of the whole would be.
+        """
         return gt
+
+    def resize_window(self, gt: Array, size: tuple[int, int], window: Window, zoom: float = 1.0) -> Array:
+        """Return ``window`` of what :meth:`resize` makes, without changing the values of what is cut off."""
+        cut = self.crop(self.resize(gt, size), *window)
+        return cut if zoom == 1.0 else self.on_zoom(cut, zoom)
 
     def hflip(self, gt: Array) -> Array:
         """Mirror ``gt`` left to right."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtlbox.registry import TASKS
-from mtlbox.tasks.base import Array, Task
+from mtlbox.tasks.base import Array, Task, Window
 from mtlbox.tasks.palette import Palette
 
 _NONE = 0.1  # length of what a picture's grey may decode to
@@ -37,6 +37,11 @@ class Normals(Task):
     def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
         """Resample bilinearly and bring the vectors back to unit length."""
         return gt if gt.shape[:2] == tuple(size) else unit(super().resize(gt, size, zoom))
+
+    def resize_window(self, gt: Array, size: tuple[int, int], window: Window, zoom: float = 1.0) -> Array:
+        """Resample all, and bring the vectors of the window back to unit length."""
+        cut = self.crop(super().resize(gt, size, zoom), *window)
+        return cut if gt.shape[:2] == tuple(size) else unit(cut)
 
     def hflip(self, gt: Array) -> Array:
         """Mirror the map, and x with it."""

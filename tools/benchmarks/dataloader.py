@@ -71,8 +71,14 @@ def build(layout: Layout, root: str, pipeline: str, size: tuple[int, int]) -> Mu
     steps: list[dict[str, Any]] = [{'type': 'PackMultiTaskInputs'}]
     if pipeline == 'train':
         steps = [
-            {'type': 'RandomScale', 'scale': (0.5, 2.0)},
-            {'type': 'RandomCrop', 'size': size, 'pad': False, 'cat_max': CAT_MAX, 'cat_task': CAT_TASK},
+            {
+                'type': 'RandomScaleCrop',
+                'scale': (0.5, 2.0),
+                'size': size,
+                'pad': False,
+                'cat_max': CAT_MAX,
+                'cat_task': CAT_TASK,
+            },
             {'type': 'RandomFlip', 'prob': 0.5},
             {'type': 'PhotometricDistortion', 'hue': 36},
             *steps,

@@ -59,8 +59,7 @@ model = dict(
     weighting=dict(_delete_=True, type='UncertaintyWeighting'),
 )
 pipeline = [
-    dict(type='RandomScale', scale=(1.0, 1.5)),
-    dict(type='RandomCrop', size=(32, 32)),
+    dict(type='RandomScaleCrop', scale=(1.0, 1.5), size=(32, 32)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotometricDistortion'),
     dict(type='PackMultiTaskInputs'),

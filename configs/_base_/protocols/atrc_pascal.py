@@ -29,8 +29,7 @@ data_preprocessor = dict(
     min_size=input_size,
 )
 train_pipeline = [
-    dict(type='RandomScale', scale=(0.5, 2.0)),
-    dict(type='RandomCrop', size=input_size, pad=False, cat_max=0.75, cat_task='semseg'),
+    dict(type='RandomScaleCrop', scale=(0.5, 2.0), size=input_size, pad=False, cat_max=0.75, cat_task='semseg'),
     dict(type='RandomFlip', prob=0.5),
     _base_.photometric,
     dict(type='PackMultiTaskInputs'),

@@ -27,8 +27,7 @@ train_dataloader = dict(
         labels=labels,
         pipeline=[
             dict(type='Resize', size=input_size),
-            dict(type='RandomScale', scale=(1.0, 1.41)),
-            dict(type='RandomCrop', size=input_size),
+            dict(type='RandomScaleCrop', scale=(1.0, 1.41), size=input_size),
             dict(type='RandomFlip', prob=0.5),
             _base_.photometric,
             dict(type='PackMultiTaskInputs'),

@@ -1,6 +1,13 @@
 """Transforms: what happens to a sample between file and model."""
 
-from mtlbox.datasets.transforms.geometry import RandomCrop, RandomFlip, RandomRotate, RandomScale, Resize
+from mtlbox.datasets.transforms.geometry import (
+    RandomCrop,
+    RandomFlip,
+    RandomRotate,
+    RandomScale,
+    RandomScaleCrop,
+    Resize,
+)
 from mtlbox.datasets.transforms.packing import PackMultiTaskInputs
 from mtlbox.datasets.transforms.photometry import PhotometricDistortion
 
@@ -11,5 +18,6 @@ __all__ = [
     'RandomFlip',
     'RandomRotate',
     'RandomScale',
+    'RandomScaleCrop',
     'Resize',
 ]

@@ -99,11 +99,12 @@ STEPS = (
     {'type': 'RandomCrop', 'size': (60, 70)},
     {'type': 'RandomCrop', 'size': (90, 110), 'pad': False, 'cat_max': 0.75, 'cat_task': 'semseg'},
     {'type': 'RandomCrop', 'size': (90, 110)},
+    {'type': 'RandomScaleCrop', 'scale': (0.7, 1.6), 'size': (60, 70), 'cat_max': 0.75, 'cat_task': 'semseg'},
     {'type': 'RandomFlip', 'prob': 0.7},
     {'type': 'RandomRotate', 'degrees': 25},
     {'type': 'PhotometricDistortion'},
 )
-RESAMPLING = ('RandomScale', 'RandomRotate')
+RESAMPLING = ('RandomScale', 'RandomScaleCrop', 'RandomRotate')
 
 
 def chains() -> st.SearchStrategy[list[dict]]:
@@ -131,8 +132,9 @@ def angle(a: Array, b: Array) -> Array:
 
 @settings(max_examples=40, deadline=None)
 @given(steps=chains(), room=st.sampled_from(ROOMS), seed=st.integers(0, 2**32 - 1))
-@example(steps=[STEPS[0], STEPS[2], STEPS[5], STEPS[6]], room=0, seed=1)
-@example(steps=[STEPS[6], STEPS[1], STEPS[5]], room=3, seed=2)
+@example(steps=[STEPS[0], STEPS[2], STEPS[6], STEPS[7]], room=0, seed=1)
+@example(steps=[STEPS[7], STEPS[1], STEPS[6]], room=3, seed=2)
+@example(steps=[STEPS[5], STEPS[6]], room=7, seed=3)
 def test_any_chain(steps: list[dict], room: int, seed: int) -> None:
     sample, before = make_sample(room, seed), room_maps(room)
     coloured = any(step['type'] == 'PhotometricDistortion' for step in steps)

@@ -12,6 +12,7 @@ from mtlbox.datasets.transforms import (
     RandomFlip,
     RandomRotate,
     RandomScale,
+    RandomScaleCrop,
     Resize,
 )
 from mtlbox.tasks import build_tasks
@@ -27,6 +28,7 @@ TASKS = build_tasks(
 RANDOM = [
     RandomScale(scale=(0.5, 2.0)),
     RandomCrop(size=(7, 9)),
+    RandomScaleCrop(size=(7, 9)),
     RandomFlip(),
     RandomRotate(degrees=30, prob=0.7),
     PhotometricDistortion(),
@@ -220,6 +222,43 @@ class TestRandomCrop:
     def test_cat_max_needs_its_task(self):
         with pytest.raises(ValueError, match='cat_max needs cat_task'):
             RandomCrop(size=(4, 4), cat_max=0.75)
+
+
+class TestRandomScaleCrop:
+    @pytest.mark.parametrize('pad', [True, False])
+    @settings(max_examples=60, deadline=None)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        size=st.sampled_from([(33, 45), (40, 90), (90, 110), (47, 61)]),
+        zoom=st.sampled_from([{}, {'scale': (1.0, 1.41)}, {'choices': (0.8, 1.0, 1.5)}]),
+    )
+    def test_is_scale_then_crop_to_the_bit(self, pad, size, zoom, seed):
+        crop = {'size': size, 'pad': pad, 'fill': (9, 8, 7), 'cat_max': 0.2, 'cat_task': 'semseg'}
+        fused, apart = self.make_sample(seed), self.make_sample(seed)
+        fused, apart = RandomScaleCrop(**crop, **zoom)(fused), RandomCrop(**crop)(RandomScale(**zoom)(apart))
+        assert fused['rng'].random() == apart['rng'].random()
+        assert fused['img_shape'] == apart['img_shape']
+        np.testing.assert_array_equal(fused['img'], apart['img'])
+        for key in fused['gt']:
+            np.testing.assert_array_equal(fused['gt'][key], apart['gt'][key], err_msg=key)
+
+    @staticmethod
+    def make_sample(seed):
+        """All tasks as noise; the classes are mixed on the left alone, and there is a person on the right alone."""
+        rng, size = np.random.default_rng(0), (47, 61)
+        sample = make_sample(*size, seed)
+        normals = rng.normal(size=(*size, 3)).astype(np.float32)
+        sample['gt']['normals'] = normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+        sample['gt']['edge'] = rng.uniform(-0.2, 1, size).astype(np.float32)
+        sample['gt']['edge'][sample['gt']['edge'] < 0] = -1
+        sample['gt']['semseg'][:, 25:] = 3
+        sample['gt']['human_parts'] = np.zeros(size, np.uint8)
+        sample['gt']['human_parts'][20, 50] = 4
+        sample['gt']['disparity'] = rng.random(size).astype(np.float32)
+        sample['tasks'] = TASKS | build_tasks(
+            {'human_parts': {'type': 'HumanParts'}, 'disparity': {'type': 'Disparity'}}
+        )
+        return sample
 
 
 class TestRandomFlip:
