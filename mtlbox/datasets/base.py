@@ -87,7 +87,7 @@ class MultiTaskDataset(BaseDataset):
             label's name (``{'semseg_nyu': 'semseg'}``).
         data_root: Folder of the data.
         split: Part of the data, e.g. ``'train'``; one of ``METAINFO['sizes']`` where these are given.
-        pipeline: Transforms, built or as configs.
+        pipeline: Transforms, built or as configs. One that has ``check_tasks`` is asked whether ``tasks`` suit it.
         indices: The first ``indices`` samples, or these samples, only.
         test_mode: Kept for the Runner's sake; a sample that cannot be read is an error in any mode.
         serialize_data: Hold the list of samples as one block of bytes, which workers share.
@@ -101,8 +101,8 @@ class MultiTaskDataset(BaseDataset):
     Raises:
         FileNotFoundError: There is no list of ``labelled_only``.
         ValueError: The split is unknown, a task or label is unknown or named twice, a task has another number of
-            classes or another unit than its label, no task has a label, there is no sample, or which labels to keep is
-            not said rightly.
+            classes or another unit than its label, no task has a label, there is no sample, a transform does not suit
+            the tasks, or which labels to keep is not said rightly.
     """
 
     METAINFO: ClassVar[dict] = {'labels': ()}
@@ -140,6 +140,10 @@ class MultiTaskDataset(BaseDataset):
         self.tasks = build_tasks(tasks)
         self.split, self.allow_missing = split, allow_missing
         self.label_names = self.match_labels(self.tasks, labels)
+        steps = [TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in pipeline]
+        for step in steps:
+            if hasattr(step, 'check_tasks'):
+                step.check_tasks(self.tasks)
         self.drop_unlabelled = drop_unlabelled
         self.partial = PartialLabels(
             owner=type(self).__name__,
@@ -153,7 +157,7 @@ class MultiTaskDataset(BaseDataset):
             data_prefix={},
             indices=indices,
             serialize_data=serialize_data,
-            pipeline=[TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in pipeline],
+            pipeline=steps,
             test_mode=test_mode,
         )
         self._metainfo['tasks'] = self.tasks

@@ -15,23 +15,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mmengine.logging import print_log
 
 from mtlbox.datasets.arrays import ARRAYS, read_array
-from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.image_file import read_image
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.messages import LISTED, UNFINISHED_MARKER, how_to_get, is_meant, some
-from mtlbox.datasets.probe import probe
+from mtlbox.datasets.named import NamedDataset
 from mtlbox.datasets.sources import FileLayout, MapFiles, Source, fields_of, find_names, suffixes_in
-from mtlbox.datasets.verdict import look_once
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -41,7 +38,7 @@ __all__ = ['FileLayout', 'ListedDataset', 'MapFiles', 'ScannedDataset', 'Source'
 _FOLDERS_HELD = 64  # listings of folders that are kept while files are looked for
 
 
-class ListedDataset(MultiTaskDataset):
+class ListedDataset(NamedDataset):
     """The base of data sets with lists of names and one or more layouts.
 
     Only the labels that the tasks read need to be on disk, of those that are withheld none, of samples that are left
@@ -56,9 +53,7 @@ class ListedDataset(MultiTaskDataset):
         split: One of ``METAINFO['sizes']``.
         tasks: The model's tasks by key, built or as configs.
         layout: Name of the layout, where the folder holds files of several; by default it is recognised.
-        check: Look at the head and the end of every file first, so that damage is found before training starts; files
-            that have not changed since they were found good are not looked at again.
-        base: As in :class:`~mtlbox.datasets.base.MultiTaskDataset`.
+        base: As in :class:`~mtlbox.datasets.named.NamedDataset`, ``check`` among them.
 
     Raises:
         FileNotFoundError: The folder, the list of the split or a file is missing.
@@ -82,7 +77,6 @@ class ListedDataset(MultiTaskDataset):
         split: str,
         tasks: Mapping[str, Task | Mapping],
         layout: str | None = None,
-        check: bool = True,
         **base: Any,
     ) -> None:
         lacking = [key for key in ('labels', 'sizes') if not self.METAINFO.get(key)]
@@ -91,8 +85,8 @@ class ListedDataset(MultiTaskDataset):
         known = [one.name for one in self.layouts()]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
-        self.check, self._meant, self.resampled = check, layout, 0
-        super().__init__(data_root=str(data_root), split=split, tasks=tasks, **{**base, 'serialize_data': False})
+        self._meant, self.resampled = layout, 0
+        super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
@@ -114,24 +108,9 @@ class ListedDataset(MultiTaskDataset):
         samples = Listing.read(files, names, finder, withheld)
         if finder.missing:
             self.refuse_missing(f'Missing: {some(finder.first, finder.missing)}.\n{self._help()}')
-        if self.check:
-            kinds = {str(source): _files_at(samples, files, source) for source in files.sources()}
-            key = (type(self).__name__, self.layout.name, self.split)
-            look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
+        self.look_at(samples, files, (type(self).__name__, self.layout.name, self.split))
         self.report_origin(self.TITLE, len(samples) + left_out)
         return samples
-
-    def filter_data(self) -> Listing:
-        """Return the samples, of which some were left out before their files were looked for."""
-        return self.data_list
-
-    def _withheld(self) -> Iterator[tuple[str, Collection[str]]]:
-        return self.data_list.withheld()
-
-    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> Listing:
-        if isinstance(indices, Sequence):
-            return self.data_list.select(indices)
-        return super()._get_unserialized_subset(indices)
 
     def load_image(self, info: dict) -> Array:
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
@@ -259,16 +238,8 @@ class ListedDataset(MultiTaskDataset):
     def _find_damaged(self, samples: Sequence[dict]) -> None:
         damaged = []
         for sample in samples:
-            sizes = {}
-            for path in self.files_of(sample):
-                try:
-                    sizes[path] = probe(path)
-                except ValueError as error:
-                    damaged.append(str(error).rstrip('.'))
-                except FileNotFoundError:
-                    if not self.allow_missing:  # a link to nowhere
-                        raise
-            known = {path: size for path, size in sizes.items() if size is not None}
+            known, wrong = self.probe_files(sample)
+            damaged += wrong
             first = next(iter(known), '')
             if not self.layout.resample:
                 damaged += [
@@ -295,17 +266,6 @@ def _describe(files: Files, find: _Finder, names: Sequence[str], number: int) ->
     """Return the sample of a number, of which nothing is withheld, as the loaders take it."""
     name = names[number]
     return files.describe(name, {source: find(source, name) for source in files.sources() if len(source.paths) > 1})
-
-
-def _files_at(samples: Iterable[dict], files: Files, source: Source) -> Iterator[str]:
-    """Yield the files of one kind, of those samples that any label reads it of."""
-    users = [(label, one.sources.index(source)) for label, one in files.maps.items() if source in one.sources]
-    for sample in samples:
-        if source == files.images:
-            yield sample['img_path']
-            continue
-        read = (sample['label_files'][label][place] for label, place in users if label in sample['label_files'])
-        yield from islice(read, 1)
 
 
 class _Finder:

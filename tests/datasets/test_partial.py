@@ -2,7 +2,9 @@
 
 import functools
 import json
+import os
 import pickle
+import re
 from collections import Counter
 from typing import ClassVar
 
@@ -10,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mtlbox.datasets import NYUD, ImageFolder, MultiTaskDataset, NYUv2
+from mtlbox.datasets import NYUD, ImageFolder, MultiTaskDataset, NYUv2, named
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.listing import Listing
 from mtlbox.datasets.partial import choose_few, choose_labels, digest
 from mtlbox.tasks import distinct_colours
 
@@ -381,15 +384,57 @@ class TestBadInput:
 
 
 class TestImages:
+    @staticmethod
+    def fill(root, *names):
+        for name in names:
+            (root / name).parent.mkdir(exist_ok=True, parents=True)
+            path = root / name
+            picture = np.full((4, 6, 3), 9, np.uint8)
+            path.write_bytes(cv2.imencode(path.suffix.lower(), picture)[1].tobytes())
+
     def test_pictures_of_a_folder(self, tmp_path):
-        (tmp_path / 'city').mkdir()
-        for name in ('city/b.png', 'a.png'):
-            cv2.imwrite(str(tmp_path / name), np.full((4, 6, 3), 9, np.uint8))
+        self.fill(tmp_path, 'city/b.png', 'city/{x}.y.jpg', 'a.png', 'd.JPG', 'city.png')
+        self.fill(tmp_path, '._a.png', '.hidden.png', '.trash/c.png')
         (tmp_path / 'list.txt').write_text('a')
         dataset = ImageFolder(data_root=str(tmp_path), tasks=TASKS, pipeline=[{'type': 'PackMultiTaskInputs'}])
-        assert [dataset[i]['data_samples'].sample_id for i in range(len(dataset))] == ['a', 'city/b']
-        gt = dataset[0]['data_samples'].gt
-        assert not any(gt.get(key).labelled for key in TASKS)
+        samples = [dataset[i]['data_samples'] for i in range(len(dataset))]
+        assert [sample.sample_id for sample in samples] == ['a', 'city/b', 'city/{x}.y', 'city', 'd']
+        assert samples[-1].img_path == str(tmp_path / 'd.JPG')
+        assert not any(samples[0].gt.get(key).labelled for key in TASKS)
+        assert isinstance(dataset.data_list, Listing)
+        some = ImageFolder(data_root=tmp_path, tasks=TASKS, indices=[4, 0])
+        assert [some.get_data_info(i)['sample_id'] for i in range(2)] == ['d', 'a']
+        assert len(ImageFolder(data_root=tmp_path, tasks=TASKS, suffixes=['.PNG'])) == 3
+
+    @pytest.mark.parametrize('content', [b'', b'\x89PNG\r\n\x1a\n' + b'x' * 50, b'text'])
+    def test_damaged_pictures_are_found_first(self, tmp_path, content):
+        self.fill(tmp_path, 'a.png', 'b/c.png')
+        (tmp_path / 'b/d.png').write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(str(tmp_path / 'b/d.png'))):
+            ImageFolder(data_root=tmp_path, tasks=TASKS)
+        assert len(ImageFolder(data_root=tmp_path, tasks=TASKS, check=False)) == 3
+
+    def test_good_pictures_are_looked_at_once(self, tmp_path, monkeypatch):
+        self.fill(tmp_path, 'a.png', 'b.jpg')
+        for path in tmp_path.iterdir():
+            os.utime(path, (1e9, 1e9))
+        looked = []
+        monkeypatch.setattr(named, 'probe', looked.append)
+        for _ in range(2):
+            ImageFolder(data_root=tmp_path, tasks=TASKS)
+            assert sorted(looked) == [str(tmp_path / 'a.png'), str(tmp_path / 'b.jpg')]
+
+    def test_two_pictures_of_one_name(self, tmp_path):
+        self.fill(tmp_path, 'x/a.jpg', 'x/a.png')
+        with pytest.raises(ValueError, match=r"holds x/a.jpg and x/a.png, which would be one sample, 'x/a'.*suffixes="):
+            ImageFolder(data_root=tmp_path, tasks=TASKS)
+        assert len(ImageFolder(data_root=tmp_path, tasks=TASKS, suffixes=['.jpg'])) == 1
+
+    def test_suffixes(self, tmp_path):
+        with pytest.raises(TypeError, match=r"suffixes must be a list or a tuple, e.g. \['.png'\]"):
+            ImageFolder(data_root=tmp_path, tasks=TASKS, suffixes='.png')
+        with pytest.raises(ValueError, match=r"'png' does not. Is '.png' meant"):
+            ImageFolder(data_root=tmp_path, tasks=TASKS, suffixes=['.jpg', 'png'])
 
     def test_bad(self, tmp_path):
         with pytest.raises(FileNotFoundError, match='There is no folder'):

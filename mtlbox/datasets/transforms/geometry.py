@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mtlbox.registry import TRANSFORMS
+from mtlbox.datasets.transforms.checks import check_number, check_range, check_size
+from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array, Window, mirror
 
@@ -68,11 +69,13 @@ class Resize(BaseTransform):
         labels: Whether the maps are resampled too. At test time leave them, so that predictions, which are brought
             back to the image's own size, meet the labels as they were given. ``gt_shape`` of the sample is then their
             (H, W), for the maps that stand for missing ones.
+
+    Raises:
+        ValueError: ``size`` is not two whole numbers from 1.
     """
 
     def __init__(self, *, size: Sequence[int], labels: bool = True) -> None:
-        self.size = (int(size[0]), int(size[1]))
-        self.labels = labels
+        self.size, self.labels = check_size(size), labels
 
     def transform(self, sample: Sample) -> Sample:
         """Resample."""
@@ -92,6 +95,9 @@ class RandomScale(BaseTransform):
         keep_size: Cut what is too large, and pad what is too small, about the centre to the size that it had (ASTMT,
             the survey); else the size changes with s.
         fill: RGB that the image is padded with; the maps are padded with their tasks' ignore values.
+
+    Raises:
+        ValueError: A factor is not positive, there is none, or the range's lower end is not the first.
     """
 
     def __init__(
@@ -102,11 +108,11 @@ class RandomScale(BaseTransform):
         keep_size: bool = False,
         fill: Sequence[float] = (0, 0, 0),
     ) -> None:
-        if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f'scale must be (low, high) with 0 < low <= high, but is {tuple(scale)}.')
+        self.scale = check_range('scale', scale)
+        if self.scale[0] <= 0:
+            raise ValueError(f'scale must be a range of positive factors, but is {self.scale}.')
         if choices is not None and (not choices or min(choices) <= 0):
             raise ValueError(f'choices must be positive factors, at least one, but are {tuple(choices)}.')
-        self.scale = (float(scale[0]), float(scale[1]))
         self.choices = None if choices is None else [float(choice) for choice in choices]
         self.keep_size, self.fill = keep_size, tuple(fill)
 
@@ -139,7 +145,11 @@ class RandomCrop(BaseTransform):
         fill: RGB that the image is padded with; the maps are padded with their tasks' ignore values.
         cat_max: The window is drawn again, at most ten times, while one class fills more than this share of
             the labelled pixels of ``cat_task``.
-        cat_task: Key of the class task that ``cat_max`` looks at.
+        cat_task: Key of the class task that ``cat_max`` looks at; a sample without its label is cut anywhere.
+
+    Raises:
+        ValueError: ``size`` is not two whole numbers from 1, or ``cat_max`` is not above 0 and up to 1, or has no
+            ``cat_task``.
     """
 
     def __init__(
@@ -151,13 +161,33 @@ class RandomCrop(BaseTransform):
         cat_max: float = 1.0,
         cat_task: str | None = None,
     ) -> None:
+        self.size, self.cat_max = check_size(size), check_number('cat_max', cat_max, 0, 1)
+        if cat_max == 0:
+            raise ValueError('cat_max must be above 0: some class fills a share of every window.')
         if cat_max < 1 and cat_task is None:
             raise ValueError('cat_max needs cat_task: the key of the task whose classes it looks at.')
-        self.size, self.pad = (int(size[0]), int(size[1])), pad
-        self.fill, self.cat_max, self.cat_task = tuple(fill), cat_max, cat_task
+        self.pad, self.fill, self.cat_task = pad, tuple(fill), cat_task
+
+    def check_tasks(self, tasks: Mapping[str, Task]) -> None:
+        """Raise ValueError if ``cat_task`` is none of ``tasks``, or its maps do not hold classes."""
+        if self.cat_task is None:
+            return
+        if self.cat_task not in tasks:
+            near = did_you_mean(self.cat_task, tasks)
+            raise ValueError(
+                f'cat_task of RandomCrop is {self.cat_task!r}, which is no task.{near} '
+                'Without a task of classes leave cat_max and cat_task out.'
+            )
+        if not _has_classes(tasks[self.cat_task]):
+            fitting = [key for key, task in tasks.items() if _has_classes(task)]
+            raise ValueError(
+                f'cat_task of RandomCrop must be a task of classes ({", ".join(fitting) or "there is none"}), '
+                f'but {self.cat_task!r} is a {type(tasks[self.cat_task]).__name__}.'
+            )
 
     def transform(self, sample: Sample) -> Sample:
-        """Draw a window, cut it, and pad it where needed."""
+        """Draw a window, cut it, and pad it where needed; raise ValueError as :meth:`check_tasks` does."""
+        self.check_tasks(sample['tasks'])
         window = self._draw(sample, sample['img'].shape[:2])
         top, left, h, w = window
         sample = move(
@@ -228,6 +258,11 @@ class RandomScaleCrop(RandomCrop):
         return self._padded(zoom_window(sample, size, zoom, self._draw(sample, size)))
 
 
+def _has_classes(task: Task) -> bool:
+    """Return whether the maps of ``task`` hold numbers of classes."""
+    return not task.dtype.is_floating_point
+
+
 def _count(classes: Array) -> Array:
     """Return how often each of 0 to 255 occurs."""
     if classes.dtype == np.uint8:  # a tenth of the time of NumPy
@@ -241,12 +276,13 @@ class RandomFlip(BaseTransform):
 
     Args:
         prob: How often.
+
+    Raises:
+        ValueError: ``prob`` is not in 0..1.
     """
 
     def __init__(self, *, prob: float = 0.5) -> None:
-        if not 0 <= prob <= 1:
-            raise ValueError(f'prob must be in 0..1, but is {prob}.')
-        self.prob = prob
+        self.prob = check_number('prob', prob, 0, 1)
 
     def transform(self, sample: Sample) -> Sample:
         """Mirror, or not."""
@@ -264,13 +300,16 @@ class RandomRotate(BaseTransform):
         degrees: Range that the angle is drawn from, uniformly; one number d means (-d, d).
         prob: How often.
         fill: RGB of the corners.
+
+    Raises:
+        ValueError: ``degrees`` is no range, or its lower end is not the first; ``prob`` is not in 0..1.
     """
 
     def __init__(
         self, *, degrees: float | Sequence[float] = 10.0, prob: float = 1.0, fill: Sequence[float] = (0, 0, 0)
     ) -> None:
-        low, high = (-degrees, degrees) if isinstance(degrees, (int, float)) else degrees
-        self.degrees, self.prob, self.fill = (float(low), float(high)), prob, tuple(fill)
+        self.degrees = check_range('degrees', (-degrees, degrees) if isinstance(degrees, (int, float)) else degrees)
+        self.prob, self.fill = check_number('prob', prob, 0, 1), tuple(fill)
 
     def transform(self, sample: Sample) -> Sample:
         """Draw an angle and resample."""

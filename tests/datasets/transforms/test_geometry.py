@@ -1,4 +1,6 @@
+import colorsys
 import copy
+import itertools
 
 import cv2
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtlbox.datasets import MultiTaskDataset
 from mtlbox.datasets.transforms import (
     PhotometricDistortion,
     RandomCrop,
@@ -33,6 +36,9 @@ RANDOM = [
     RandomRotate(degrees=30, prob=0.7),
     PhotometricDistortion(),
 ]
+BAD_SIZES = ((0, 32), (-5, 32), (32, 0.5), (32,), 32, '32')
+FLAGS = list(itertools.product((True, False), repeat=5))
+COLOURS = {'brightness': 256, 'contrast': 3, 'saturation': float('nan'), 'hue': 181}
 
 
 def make_sample(height=12, width=16, seed=0):
@@ -90,6 +96,26 @@ def test_a_sample_without_labels_passes(transform):
     sample['gt'] = {}
     moved = transform(sample)
     assert moved['gt'] == {} and moved['img_shape'] == moved['img'].shape[:2]
+
+
+@pytest.mark.parametrize(
+    ('transform', 'arguments', 'message'),
+    [
+        *((kind, {'size': size}, 'size must be') for kind in (Resize, RandomCrop) for size in BAD_SIZES),
+        (RandomCrop, {'size': (4, 4), 'cat_max': 0.75}, 'cat_max needs cat_task'),
+        (RandomCrop, {'size': (4, 4), 'cat_max': 0, 'cat_task': 'semseg'}, 'cat_max must be above 0'),
+        (RandomCrop, {'size': (4, 4), 'cat_max': 1.1, 'cat_task': 'semseg'}, r'cat_max must be in 0\.\.1, but is 1\.1'),
+        *((RandomScale, {'scale': scale}, 'scale must be') for scale in ((0, 1), (2, 1), (-1, 1), 2.0, (1, 2, 3))),
+        *((RandomScale, {'choices': choices}, 'choices must be positive factors') for choices in ((), (1.0, 0.0))),
+        *((kind, {'prob': prob}, 'prob must be in 0') for kind in (RandomFlip, RandomRotate) for prob in (1.5, -1)),
+        *((RandomRotate, {'degrees': x}, 'degrees must be') for x in ((10, -10), -5, '5', (0, float('inf')))),
+        *((PhotometricDistortion, {key: -1}, f'{key} must be in 0') for key in COLOURS),
+        *((PhotometricDistortion, {key: high}, f'{key} must be in 0') for key, high in COLOURS.items()),
+    ],
+)
+def test_illegal_arguments(transform, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        transform(**arguments)
 
 
 class TestResize:
@@ -154,16 +180,6 @@ class TestRandomScale:
             np.testing.assert_array_equal(small['gt'][key][window], inner['gt'][key])
             assert (small['gt'][key][outside] == task.ignore_value).all()
 
-    @pytest.mark.parametrize('choices', [(), (1.0, 0.0)])
-    def test_illegal_choices(self, choices):
-        with pytest.raises(ValueError, match='choices must be positive factors'):
-            RandomScale(choices=choices)
-
-    @pytest.mark.parametrize('scale', [(0, 1), (2, 1), (-1, 1)])
-    def test_illegal(self, scale):
-        with pytest.raises(ValueError, match='scale must be'):
-            RandomScale(scale=scale)
-
 
 class TestRandomCrop:
     def test_image_and_maps_stay_together(self):
@@ -219,9 +235,24 @@ class TestRandomCrop:
         sample['gt']['semseg'][:] = 255
         assert RandomCrop(size=(4, 4), cat_max=0.75, cat_task='semseg')(sample)['img'].shape == (4, 4, 3)
 
-    def test_cat_max_needs_its_task(self):
-        with pytest.raises(ValueError, match='cat_max needs cat_task'):
-            RandomCrop(size=(4, 4), cat_max=0.75)
+    @pytest.mark.parametrize(
+        ('task', 'message'),
+        [
+            ('semsegg', "is 'semsegg', which is no task. Did you mean 'semseg'"),
+            ('depth', r"must be a task of classes \(semseg\), but 'depth' is a Depth"),
+        ],
+    )
+    def test_cat_task_is_a_task_of_classes(self, task, message):
+        crop = RandomCrop(size=(4, 4), cat_max=0.75, cat_task=task)
+        with pytest.raises(ValueError, match=message):
+            crop(make_sample())
+        with pytest.raises(ValueError, match=message):
+            MultiTaskDataset(tasks=TASKS, pipeline=[crop], labels=[])
+
+    def test_a_sample_without_the_label_is_cut(self):
+        sample = make_sample()
+        del sample['gt']['semseg']
+        assert RandomCrop(size=(4, 4), cat_max=0.75, cat_task='semseg')(sample)['img'].shape == (4, 4, 3)
 
 
 class TestRandomScaleCrop:
@@ -281,10 +312,6 @@ class TestRandomFlip:
         for key in TASKS:
             np.testing.assert_array_equal(twice['gt'][key], sample['gt'][key])
 
-    def test_illegal(self):
-        with pytest.raises(ValueError, match='prob must be in 0'):
-            RandomFlip(prob=1.5)
-
 
 class TestRandomRotate:
     def test_quarter_turn(self):
@@ -310,24 +337,51 @@ class TestRandomRotate:
         np.testing.assert_array_equal(RandomRotate(prob=0.0)(make_sample())['img'], make_sample()['img'])
 
 
+class Draws:
+    """A generator that says of brightness, contrast, contrast first, saturation and hue whether they change, and where
+    in its range each of the four amounts lies."""
+
+    def __init__(self, changed, shares):
+        self.flags = iter([0.1 if change else 0.9 for change in changed])
+        amounts = zip(shares, (changed[0], changed[1], changed[3], changed[4]))
+        self.shares = iter([share for share, change in amounts if change])
+
+    def random(self, size=None):
+        return next(self.flags) if size is None else np.array([next(self.flags) for _ in range(size)])
+
+    def uniform(self, low, high):
+        return low + next(self.shares) * (high - low)
+
+
+def distorted(image, changed, shares):
+    """Return mmsegmentation's sequence at its defaults, written out in real numbers: its integers cut off fractions."""
+    brighter, contrasted, early, saturated, turned = changed
+    values = image.astype(float)
+    if brighter:
+        values = np.clip(values + (2 * shares[0] - 1) * 32, 0, 255)
+    contrast = 0.5 + shares[1] if contrasted else 1
+    if early:
+        values = np.clip(values * contrast, 0, 255)
+    if saturated or turned:
+        hue, saturation, value = np.vectorize(colorsys.rgb_to_hsv)(*np.moveaxis(values / 255, -1, 0))
+        if saturated:
+            saturation = np.clip(saturation * (0.5 + shares[2]), 0, 1)
+        if turned:
+            hue = (hue + (2 * shares[3] - 1) * 18 / 180) % 1  # 18 of the 180 steps of a turn in OpenCV
+        values = 255 * np.stack(np.vectorize(colorsys.hsv_to_rgb)(hue, saturation, value), -1)
+    return values if early else np.clip(values * contrast, 0, 255)
+
+
 class TestPhotometricDistortion:
-    @pytest.mark.parametrize(('early', 'blue'), [(True, 202), (False, 255)])
-    def test_contrast_changes_before_or_after_saturation(self, early, blue):
-        class Draws:
-            """Contrast times 1.5 and saturation times 0.5; neither brightness nor hue."""
-
-            flags = iter([0.9, 0.1, 0.1 if early else 0.9])
-            factors = iter([1.5, 0.5])
-
-            def random(self, size=None):
-                return np.array([0.1, 0.9]) if size else next(self.flags)
-
-            def uniform(self, low, high):
-                return next(self.factors)
-
-        sample = {'img': np.full((2, 2, 3), (250, 200, 100), np.uint8), 'rng': Draws()}
-        red, green, got = PhotometricDistortion()(sample)['img'][0, 0]
-        assert (red, green) == (255, 255) and abs(int(got) - blue) <= 1
+    @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+    @pytest.mark.parametrize('changed', FLAGS, ids=str)
+    def test_is_the_sequence_of_mmsegmentation(self, changed, dtype):
+        for seed in range(4):
+            image = np.random.default_rng(seed).integers(0, 256, (6, 7, 3))
+            shares = np.random.default_rng(100 + seed).random(4)
+            sample = PhotometricDistortion()({'img': image.astype(dtype), 'rng': Draws(changed, shares)})
+            expected = distorted(image, changed, shares)
+            np.testing.assert_allclose(sample['img'], expected, atol=0.6 if dtype == np.uint8 else 0.05)
 
     @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
     def test_keeps_type_range_and_maps(self, dtype):
