@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -51,6 +52,7 @@ class SplitReport:
         sizes: ``{'HxW': samples}`` of the pictures.
         labels: By label.
         resampled: Maps of another size than their picture, where the layout lets them be brought to its size.
+        first_resampled: What the size of the first of these is; '' where there is none.
         kept: Samples that were read before, as those of another split, and that have not changed since.
     """
 
@@ -59,7 +61,21 @@ class SplitReport:
     sizes: dict[str, int] = field(default_factory=dict)
     labels: dict[str, LabelReport] = field(default_factory=dict)
     resampled: int = 0
+    first_resampled: str = ''
     kept: int = 0
+
+    def add_resampled(self, said: Sequence[str]) -> None:
+        """Count maps that were brought to the size of their picture, of each of which its size is ``said``."""
+        self.resampled += len(said)
+        self.first_resampled = self.first_resampled or next(iter(said), '')
+
+    def doubts(self, name: str) -> list[str]:
+        """Return what looks wrong of the split called ``name`` as a whole."""
+        doubts = []
+        if self.resampled:
+            maps = '1 map is' if self.resampled == 1 else f'{self.resampled} maps are'
+            doubts.append(f'{name}: {maps} of another size, brought to that of their picture: {self.first_resampled}')
+        return doubts
 
 
 @dataclass
@@ -102,8 +118,6 @@ class Report:
             more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
             published = '' if split.published is None else f' (published: {split.published})'
             lines.append(f'{name}: {split.samples} samples{published}; {sizes or "none read"}{more}')
-            if split.resampled:
-                lines[-1] += f'; {split.resampled} maps of another size, brought to that of their picture'
             if split.kept:
                 lines[-1] += f'; {split.kept} read before, unchanged since'
             for label, seen in split.labels.items():

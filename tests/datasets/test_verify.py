@@ -255,10 +255,27 @@ def test_a_subset_is_verified_where_there_are_any(tmp_path: Path) -> None:
 
 def test_pictures_of_two_sizes_are_doubted(tmp_path: Path) -> None:
     root = replica('nyud-b', tmp_path)
-    (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', np.zeros((20, 24, 3), np.uint8))[1].tobytes())
+    (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', np.zeros((24, 32, 3), np.uint8))[1].tobytes())
     report = verify('nyud', root, quiet=True)
-    assert report.doubts == ['train: pictures of one size are expected, but there are 48x64 (2), 20x24 (1)']
-    assert report.splits['train'].resampled == 4 and '4 maps of another size' in str(report)
+    first = f'{root}/segmentation/train_0001.png is 48x64, its picture 24x32'
+    assert report.doubts == [
+        f'train: 4 maps are of another size, brought to that of their picture: {first}',
+        'train: pictures of one size are expected, but there are 48x64 (2), 24x32 (1)',
+    ]
+    assert report.splits['train'].resampled == 4 and 'doubt: train: 4 maps' in str(report)
+
+
+@pytest.mark.parametrize('layout', ['nyud-a', 'nyud-b'])
+@pytest.mark.parametrize('size', [(64, 48), (1, 1), (8, 10), (40, 64), (480, 640)])
+def test_a_map_that_is_not_its_picture_at_another_scale_is_refused(
+    tmp_path: Path, layout: str, size: tuple[int, int]
+) -> None:
+    root = replica(layout, tmp_path)
+    file = root / f'edge/val_0001{".png" if layout == "nyud-a" else ".npy"}'
+    edges = np.zeros(size, np.uint8)
+    file.write_bytes(png(edges) if file.suffix == '.png' else npy(edges))
+    (problem,) = verify('nyud', root, quiet=True).problems
+    assert str(file) in problem and f'is {size[0]}x{size[1]}, its picture 48x64' in problem
 
 
 def test_every_bad_label_of_a_sample_is_listed(tmp_path: Path) -> None:
