@@ -79,6 +79,8 @@ class MapFiles(NamedTuple):
 
 def is_scaled(size: tuple[int, ...], full: tuple[int, ...]) -> bool:
     """Return whether ``size`` (H, W) is ``full`` at another scale: up to 4 times it, rounded to whole pixels."""
+    if not all(full):
+        return False  # a damaged head
     lowest = max((side - 0.5) / whole for side, whole in zip(size, full, strict=True))
     highest = min((side + 0.5) / whole for side, whole in zip(size, full, strict=True))
     return lowest <= highest and highest >= 1 / LARGEST_SCALE and lowest <= LARGEST_SCALE

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from mmengine.logging import MMLogger
 
 from mtlbox.datasets.arrays import ARRAYS
@@ -66,7 +65,7 @@ class _Found(NamedTuple):
         problems: What cannot be read.
         doubts: What looks wrong.
         size: ``'HxW'`` of the picture; '' where it cannot be read.
-        ranges: ``{label: (lowest, highest)}`` of the labelled pixels.
+        ranges: ``{label: (lowest, highest)}`` of the labelled pixels; None where a map that was read has none.
         flawed: ``{label: share}`` as :meth:`~mtlbox.tasks.Task.flawed` gives it.
         resampled: Of each map that was brought to the size of its picture: what its size is.
         lasting: Whether it stays true while the files stay the same; a refusal of the system need not.
@@ -76,7 +75,7 @@ class _Found(NamedTuple):
     problems: list[str]
     doubts: list[str]
     size: str
-    ranges: dict[str, tuple[float, float]]
+    ranges: dict[str, tuple[float, float] | None]
     flawed: dict[str, float]
     resampled: list[str]
     lasting: bool
@@ -242,8 +241,8 @@ def _read_split(
         report.doubts += found.doubts
         if found.size:
             seen.sizes[found.size] = seen.sizes.get(found.size, 0) + 1
-        for key, (low, high) in found.ranges.items():
-            seen.labels[key].add(low, high)
+        for key, span in found.ranges.items():
+            seen.labels[key].add(span)
         for key, share in found.flawed.items():
             seen.labels[key].add_flawed(share)
         seen.add_resampled(found.resampled)
@@ -291,8 +290,12 @@ def _read_one(job: tuple[Part, int]) -> _Found:
 def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found) -> _Found:
     """Add what can be said of a sample that was read."""
     found.resampled.extend(sample.get('resampled', ()))
+    image = sample['img']
+    if (image == image[0, 0]).all():
+        found.doubts.append(f'{sample.get("img_path", sample["sample_id"])}: all pixels are {image[0, 0].tolist()}')
     for key, name in dataset.label_names.items():
         task, gt = dataset.tasks[key], sample['gt'].get(key)
+        found.ranges[key] = None
         if gt is not None:
             packed = task.pack(gt)
             values = packed[:, task.valid(packed[None])[0]]
@@ -309,7 +312,7 @@ def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found
         doubt = task.doubt(seen, usual=usual, lossy=dataset.is_lossy(name))
         if doubt:
             found.doubts.append(f'{(sample.get("label_paths") or {}).get(name, sample["sample_id"])}: {doubt}')
-    return found._replace(size='x'.join(map(str, np.shape(sample['img'])[:2])))
+    return found._replace(size='x'.join(map(str, image.shape[:2])))
 
 
 @lru_cache(maxsize=2)

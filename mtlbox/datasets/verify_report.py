@@ -15,6 +15,7 @@ class LabelReport:
     """What was seen of one kind of label in one split.
 
     Attributes:
+        read: Samples whose map could be read.
         labelled: Samples with a labelled pixel.
         low, high: Extremes of the labelled pixels.
         flaw: What its maps may have, e.g. vectors that are not of unit length; '' where there is nothing of the kind.
@@ -22,6 +23,7 @@ class LabelReport:
         looked: Maps that were looked at for it.
     """
 
+    read: int = 0
     labelled: int = 0
     low: float | None = None
     high: float | None = None
@@ -29,8 +31,12 @@ class LabelReport:
     flawed: float | None = None
     looked: int = 0
 
-    def add(self, low: float, high: float) -> None:
-        """Count one sample."""
+    def add(self, span: tuple[float, float] | None) -> None:
+        """Count one sample that was read, with the extremes of its labelled pixels, if it has any."""
+        self.read += 1
+        if span is None:
+            return
+        low, high = span
         self.labelled += 1
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
@@ -71,7 +77,11 @@ class SplitReport:
 
     def doubts(self, name: str) -> list[str]:
         """Return what looks wrong of the split called ``name`` as a whole."""
-        doubts = []
+        doubts = [
+            f'{name}: no pixel of {label!r} is labelled, in none of the {seen.read} maps'
+            for label, seen in self.labels.items()
+            if seen.read and not seen.labelled
+        ]
         if self.resampled:
             maps = '1 map is' if self.resampled == 1 else f'{self.resampled} maps are'
             doubts.append(f'{name}: {maps} of another size, brought to that of their picture: {self.first_resampled}')

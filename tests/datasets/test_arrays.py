@@ -22,7 +22,7 @@ from mtlbox.datasets.layouts.hashes import HASHES, Hashes
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verify import verify
 
-SIZE = (16, 24)
+SIZE = (32, 48)
 TOOL = Path(__file__).parents[2] / 'tools/data.py'
 COUNTS = {'train': 3, 'val': 2}
 
