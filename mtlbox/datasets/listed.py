@@ -106,12 +106,10 @@ class ListedDataset(MultiTaskDataset):
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
+        self._refuse_unfinished()
         names: Iterable[str] = self.read_names()
         self.layout = self.recognise(Path(self.data_root), self._meant, self.wanted())
         self._metainfo['layout'] = self.layout.name
-        unfinished = Path(self.data_root, UNFINISHED_MARKER)
-        if unfinished.is_file():
-            raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
         withheld, left_out = None, 0
         if self.partial or self.drop_unlabelled:
@@ -130,6 +128,12 @@ class ListedDataset(MultiTaskDataset):
             look_once(self.data_root, key, kinds, lambda: self._find_damaged(samples))
         self.report_origin(self.TITLE, len(samples) + left_out)
         return samples
+
+    def _refuse_unfinished(self) -> None:
+        """Raise ValueError where the folder is being converted, whatever else of it is missing."""
+        unfinished = Path(self.data_root, UNFINISHED_MARKER)
+        if unfinished.is_file():
+            raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
 
     def filter_data(self) -> Listing:
         """Return the samples, of which some were left out before their files were looked for."""
@@ -398,6 +402,7 @@ class ScannedDataset(ListedDataset):
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
+        self._refuse_unfinished()
         places = [path for layout in self.layouts() for path in layout.images.paths]
         if not any(suffixes_in(self.data_root, path, self.wanted()) for path in places):
             pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.layouts()))
