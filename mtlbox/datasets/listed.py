@@ -28,7 +28,16 @@ from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.messages import LISTED, UNFINISHED_MARKER, how_to_get, is_meant, some
 from mtlbox.datasets.named import NamedDataset
-from mtlbox.datasets.sources import FileLayout, MapFiles, Source, fields_of, find_names, suffixes_in
+from mtlbox.datasets.sources import (
+    LARGEST_SCALE,
+    FileLayout,
+    MapFiles,
+    Source,
+    fields_of,
+    find_names,
+    is_scaled,
+    suffixes_in,
+)
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -45,7 +54,8 @@ class ListedDataset(NamedDataset):
     out nothing. The list of samples is held by their names (:class:`~mtlbox.datasets.listing.Listing`), whatever
     ``serialize_data`` is.
     ``metainfo['layout']`` is the name of the layout that was seen, ``metainfo['replica']`` says whether the folder was
-    written by ``tools/data.py replica``. ``resampled`` counts the maps that were brought to the size of their picture.
+    written by ``tools/data.py replica``. A sample whose maps were brought to the size of its picture says of which in
+    ``'resampled'``.
     A subclass gives ``METAINFO``, ``sizes`` included, and the class attributes.
 
     Args:
@@ -85,17 +95,15 @@ class ListedDataset(NamedDataset):
         known = [one.name for one in self.layouts()]
         if layout is not None and layout not in known:
             raise ValueError(f'{type(self).__name__} has no layout {layout!r}.{did_you_mean(layout, known)}')
-        self._meant, self.resampled = layout, 0
+        self._meant, self._has_warned = layout, False
         super().__init__(data_root=str(data_root), split=split, tasks=tasks, **base)
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
+        self._refuse_unfinished()
         names: Iterable[str] = self.read_names()
         self.layout = self.recognise(Path(self.data_root), self._meant, self.wanted())
         self._metainfo['layout'] = self.layout.name
-        unfinished = Path(self.data_root, UNFINISHED_MARKER)
-        if unfinished.is_file():
-            raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
         print_log(f'{self.data_root} is in the layout {self.layout.name} ({self.layout.title}).', logger='current')
         files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
         withheld, left_out = None, 0
@@ -111,6 +119,12 @@ class ListedDataset(NamedDataset):
         self.look_at(samples, files, (type(self).__name__, self.layout.name, self.split))
         self.report_origin(self.TITLE, len(samples) + left_out)
         return samples
+
+    def _refuse_unfinished(self) -> None:
+        """Raise ValueError where the folder is being converted, whatever else of it is missing."""
+        unfinished = Path(self.data_root, UNFINISHED_MARKER)
+        if unfinished.is_file():
+            raise ValueError(f'{self.data_root} has not been converted to the end; {unfinished} says what goes on.')
 
     def load_image(self, info: dict) -> Array:
         """Return the picture, RGB uint8 ``(H, W, 3)``."""
@@ -131,14 +145,25 @@ class ListedDataset(NamedDataset):
         return self.layout.maps[name].lossy
 
     def fit_label(self, label: Array, task: Task, info: dict, size: tuple[int, int]) -> Array:
-        """Resample the map by the rule of its task where the layout has it so, with a warning the first time."""
+        """Resample the map by the rule of its task where the layout has it so, with a warning the first time.
+
+        Raises:
+            ValueError: The layout has it not so, or the map is not the picture at another scale.
+        """
         if not self.layout.resample or task.key not in self.label_names:
             return super().fit_label(label, task, info, size)
-        self.resampled += 1
-        if self.resampled == 1:
+        given = f'is {label.shape[0]}x{label.shape[1]}, its picture {size[0]}x{size[1]}'
+        said = f'{info["label_paths"][self.label_names[task.key]]} {given}'
+        if not is_scaled(label.shape[:2], size):
+            raise ValueError(
+                f'{said} (height x width): a map of another size is brought to that of its picture, but only where it '
+                f'has its proportions and each side is at most {LARGEST_SCALE} times longer or shorter.'
+            )
+        info.setdefault('resampled', []).append(said)
+        if not self._has_warned:
+            self._has_warned = True
             print_log(
-                f'{info["label_paths"][self.label_names[task.key]]} is {label.shape[0]}x{label.shape[1]}, its picture '
-                f'{size[0]}x{size[1]}: maps are brought to the size of their picture, here and for other samples.',
+                f'{said}: maps are brought to the size of their picture, here and for other samples.',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -241,13 +266,12 @@ class ListedDataset(NamedDataset):
             known, wrong = self.probe_files(sample)
             damaged += wrong
             first = next(iter(known), '')
-            if not self.layout.resample:
-                damaged += [
-                    f'{path} is {size[0]}x{size[1]}, '
-                    f'but {first} is {known[first][0]}x{known[first][1]} (height x width)'
-                    for path, size in known.items()
-                    if size != known[first]
-                ]
+            fits = is_scaled if self.layout.resample else tuple.__eq__
+            damaged += [
+                f'{path} is {size[0]}x{size[1]}, but {first} is {known[first][0]}x{known[first][1]} (height x width)'
+                for path, size in known.items()
+                if not fits(size, known[first])
+            ]
         if damaged:
             raise ValueError(f'{some(damaged)}.\n{self._help()}')
 
@@ -344,6 +368,7 @@ class ScannedDataset(ListedDataset):
 
     def load_data_list(self) -> Listing:
         """Return the samples in the order of the names, after all files were looked at."""
+        self._refuse_unfinished()
         places = [path for layout in self.layouts() for path in layout.images.paths]
         if not any(suffixes_in(self.data_root, path, self.wanted()) for path in places):
             pictures = ' nor '.join(dict.fromkeys(str(layout.images) for layout in self.layouts()))

@@ -18,9 +18,9 @@ size                            480x640             425x560
 Classes are stored as 1..40 with 0 for what has none, and become 0..39 and 255. Depths are metres, 0 is unknown.
 Normals are brought to unit length; vectors shorter than 0.5, as (127, 127, 127) of the pictures decodes to, are
 unknown. x comes first in them, which is all that mirroring needs; whether the other two axes are this project's
-(y down, z forward) is not verified. Maps of the first two archives that differ in size from their picture are brought
-to its size, as the code that came with them does. The two have one name; ATRC's code today reads the second with the
-third's crop size.
+(y down, z forward) is not verified. Maps of the first two archives that are their picture at another scale are brought
+to its size, as the code that came with them does; maps of other proportions, which that code stretches, are refused.
+The two have one name; ATRC's code today reads the second with the third's crop size.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from mtlbox.tasks.base import Array
 
 _FIELD = re.compile(r'\{(\w+)\}')
 _LOSSY = ('.jpg', '.jpeg')
+LARGEST_SCALE = 4
+"""How many times larger or smaller than its picture, along each side, a map may be that is brought to its size."""
 
 
 class Source(NamedTuple):
@@ -73,6 +75,15 @@ class MapFiles(NamedTuple):
                 decoded[path] = source.decode(path)
             given.append(path if source.decode is None else decoded[path])
         return self.read(*given)
+
+
+def is_scaled(size: tuple[int, ...], full: tuple[int, ...]) -> bool:
+    """Return whether ``size`` (H, W) is ``full`` at another scale: up to 4 times it, rounded to whole pixels."""
+    if not all(full):
+        return False  # a damaged head
+    lowest = max((side - 0.5) / whole for side, whole in zip(size, full, strict=True))
+    highest = min((side + 0.5) / whole for side, whole in zip(size, full, strict=True))
+    return lowest <= highest and highest >= 1 / LARGEST_SCALE and lowest <= LARGEST_SCALE
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from mtlbox.version import __version__
 
 FOLDER = '.mtlbox'
 """Name of the folder beside the data."""
-_FORMAT = {'format': 2, 'mtlbox': __version__}
+_FORMAT = {'format': 3, 'mtlbox': __version__}
 _SETTLED = 2_000_000_000  # nanoseconds
 _KEPT = 8  # verdicts of one split, for different choices of labels
 

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from mmengine.logging import MMLogger
 
 from mtlbox.datasets.arrays import ARRAYS
@@ -66,9 +65,9 @@ class _Found(NamedTuple):
         problems: What cannot be read.
         doubts: What looks wrong.
         size: ``'HxW'`` of the picture; '' where it cannot be read.
-        ranges: ``{label: (lowest, highest)}`` of the labelled pixels.
+        ranges: ``{label: (lowest, highest)}`` of the labelled pixels; None where a map that was read has none.
         flawed: ``{label: share}`` as :meth:`~mtlbox.tasks.Task.flawed` gives it.
-        resampled: Maps that were brought to the size of their picture.
+        resampled: Of each map that was brought to the size of its picture: what its size is.
         lasting: Whether it stays true while the files stay the same; a refusal of the system need not.
         root: What the paths in the messages begin with.
     """
@@ -76,17 +75,19 @@ class _Found(NamedTuple):
     problems: list[str]
     doubts: list[str]
     size: str
-    ranges: dict[str, tuple[float, float]]
+    ranges: dict[str, tuple[float, float] | None]
     flawed: dict[str, float]
-    resampled: int
+    resampled: list[str]
     lasting: bool
     root: str
 
-    def messages_at(self, root: str) -> tuple[list[str], list[str]]:
-        """Return problems and doubts as they are to be said of a folder that may have been moved since."""
+    def said_at(self, root: str) -> _Found:
+        """Return it with messages as they are to be said of a folder that may have been moved since."""
         old, new = (f'{one.rstrip("/")}/' for one in (self.root, root))
-        problems, doubts = ([said.replace(old, new) for said in one] for one in (self.problems, self.doubts))
-        return problems, doubts
+        problems, doubts, resampled = (
+            [said.replace(old, new) for said in messages] for messages in (self.problems, self.doubts, self.resampled)
+        )
+        return self._replace(problems=problems, doubts=doubts, resampled=resampled)
 
 
 def verify(
@@ -235,17 +236,17 @@ def _read_split(
             entries[index] = found
             if found.lasting:
                 journal.add(names[index], stamps[index], looked, found)
-    for found in (_Found(*entry) for entry in entries):
-        problems, doubts = found.messages_at(report.root)
-        report.problems += problems
-        report.doubts += doubts
+    for found in (_Found(*entry).said_at(report.root) for entry in entries):
+        report.problems += found.problems
+        report.doubts += found.doubts
         if found.size:
             seen.sizes[found.size] = seen.sizes.get(found.size, 0) + 1
-        for key, (low, high) in found.ranges.items():
-            seen.labels[key].add(low, high)
+        for key, span in found.ranges.items():
+            seen.labels[key].add(span)
         for key, share in found.flawed.items():
             seen.labels[key].add_flawed(share)
-        seen.resampled += found.resampled
+        seen.add_resampled(found.resampled)
+    report.doubts += seen.doubts(split)
     if dataset.ONE_SIZE and len(seen.sizes) > 1:
         sizes = ', '.join(f'{size} ({n})' for size, n in seen.sizes.items())
         report.doubts.append(f'{split}: pictures of one size are expected, but there are {sizes}')
@@ -265,10 +266,9 @@ def _read_one(job: tuple[Part, int]) -> _Found:
     """Read a sample; where it cannot be read whole, one label after the other."""
     part, index = job
     dataset = build(part)
-    found, before = _Found([], [], '', {}, {}, 0, True, part.root), getattr(dataset, 'resampled', 0)
+    found = _Found([], [], '', {}, {}, [], True, part.root)
     try:
-        found = _look_at(dataset, dataset.load_sample(index), found)
-        return found._replace(resampled=getattr(dataset, 'resampled', 0) - before)
+        return _look_at(dataset, dataset.load_sample(index), found)
     except (OSError, ValueError) as error:
         whole = error
     labels = dataset.label_names
@@ -289,8 +289,13 @@ def _read_one(job: tuple[Part, int]) -> _Found:
 
 def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found) -> _Found:
     """Add what can be said of a sample that was read."""
+    found.resampled.extend(sample.get('resampled', ()))
+    image = sample['img']
+    if (image == image[0, 0]).all():
+        found.doubts.append(f'{sample.get("img_path", sample["sample_id"])}: all pixels are {image[0, 0].tolist()}')
     for key, name in dataset.label_names.items():
         task, gt = dataset.tasks[key], sample['gt'].get(key)
+        found.ranges[key] = None
         if gt is not None:
             packed = task.pack(gt)
             values = packed[:, task.valid(packed[None])[0]]
@@ -307,7 +312,7 @@ def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found
         doubt = task.doubt(seen, usual=usual, lossy=dataset.is_lossy(name))
         if doubt:
             found.doubts.append(f'{(sample.get("label_paths") or {}).get(name, sample["sample_id"])}: {doubt}')
-    return found._replace(size='x'.join(map(str, np.shape(sample['img'])[:2])))
+    return found._replace(size='x'.join(map(str, image.shape[:2])))
 
 
 @lru_cache(maxsize=2)

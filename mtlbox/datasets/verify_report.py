@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ class LabelReport:
     """What was seen of one kind of label in one split.
 
     Attributes:
+        read: Samples whose map could be read.
         labelled: Samples with a labelled pixel.
         low, high: Extremes of the labelled pixels.
         flaw: What its maps may have, e.g. vectors that are not of unit length; '' where there is nothing of the kind.
@@ -21,6 +23,7 @@ class LabelReport:
         looked: Maps that were looked at for it.
     """
 
+    read: int = 0
     labelled: int = 0
     low: float | None = None
     high: float | None = None
@@ -28,8 +31,12 @@ class LabelReport:
     flawed: float | None = None
     looked: int = 0
 
-    def add(self, low: float, high: float) -> None:
-        """Count one sample."""
+    def add(self, span: tuple[float, float] | None) -> None:
+        """Count one sample that was read, with the extremes of its labelled pixels, if it has any."""
+        self.read += 1
+        if span is None:
+            return
+        low, high = span
         self.labelled += 1
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
@@ -51,6 +58,7 @@ class SplitReport:
         sizes: ``{'HxW': samples}`` of the pictures.
         labels: By label.
         resampled: Maps of another size than their picture, where the layout lets them be brought to its size.
+        first_resampled: What the size of the first of these is; '' where there is none.
         kept: Samples that were read before, as those of another split, and that have not changed since.
     """
 
@@ -59,7 +67,25 @@ class SplitReport:
     sizes: dict[str, int] = field(default_factory=dict)
     labels: dict[str, LabelReport] = field(default_factory=dict)
     resampled: int = 0
+    first_resampled: str = ''
     kept: int = 0
+
+    def add_resampled(self, said: Sequence[str]) -> None:
+        """Count maps that were brought to the size of their picture, of each of which its size is ``said``."""
+        self.resampled += len(said)
+        self.first_resampled = self.first_resampled or next(iter(said), '')
+
+    def doubts(self, name: str) -> list[str]:
+        """Return what looks wrong of the split called ``name`` as a whole."""
+        doubts = [
+            f'{name}: no pixel of {label!r} is labelled, in none of the {seen.read} maps'
+            for label, seen in self.labels.items()
+            if seen.read and not seen.labelled
+        ]
+        if self.resampled:
+            maps = '1 map is' if self.resampled == 1 else f'{self.resampled} maps are'
+            doubts.append(f'{name}: {maps} of another size, brought to that of their picture: {self.first_resampled}')
+        return doubts
 
 
 @dataclass
@@ -102,8 +128,6 @@ class Report:
             more = f' and {len(split.sizes) - 3} other sizes' if len(split.sizes) > 3 else ''
             published = '' if split.published is None else f' (published: {split.published})'
             lines.append(f'{name}: {split.samples} samples{published}; {sizes or "none read"}{more}')
-            if split.resampled:
-                lines[-1] += f'; {split.resampled} maps of another size, brought to that of their picture'
             if split.kept:
                 lines[-1] += f'; {split.kept} read before, unchanged since'
             for label, seen in split.labels.items():

@@ -207,6 +207,14 @@ def taller(file: DataFile) -> None:
     file.store(np.concatenate([array, array[-1:]]))
 
 
+def twice_as_large(file: DataFile) -> None:
+    if file.annotation:
+        shape = (2 * SIZE[0], 2 * SIZE[1])
+        file.path.write_bytes(encode_file('a.mat', encode_annotation(np.ones(shape, np.uint8))))
+        return
+    file.store(file.stored.repeat(2, 0).repeat(2, 1))
+
+
 def is_any(file: DataFile) -> bool:
     return True
 
@@ -227,7 +235,8 @@ FAULTS: dict[str, tuple[Callable[[DataFile], None], Callable[[DataFile], bool]]]
     'other text': (other_text, is_any),
     'other type': (other_type, is_any),
     'one class too many': (one_class_too_many, has_classes),
-    'another size': (taller, is_a_map),
+    'another shape': (taller, is_a_map),
+    'another scale': (twice_as_large, is_a_map),
 }
 """By fault: what is done to a file, and which files can have it."""
 
@@ -267,8 +276,8 @@ def same(one: dict, two: dict) -> bool:
 
 
 def is_resampled(replica: Fixture, fault: str) -> bool:
-    """Whether the layout brings maps of another size to that of their picture, as the archive's code does."""
-    return fault == 'another size' and getattr(getattr(replica.dataset, 'layout', None), 'resample', False)
+    """Whether the layout brings maps of another scale to the size of their picture, as the archive's code does."""
+    return fault == 'another scale' and getattr(getattr(replica.dataset, 'layout', None), 'resample', False)
 
 
 def is_no_sample(replica: Fixture, file: DataFile, fault: str) -> bool:
@@ -311,13 +320,15 @@ def test_a_data_set_names_the_file(replica: Fixture, fault: str, check: bool) ->
 @pytest.mark.parametrize('fault', FAULTS)
 def test_verify_names_the_file(replica: Fixture, fault: str) -> None:
     damage, can_have = FAULTS[fault]
-    for group in apart([file for file in replica.files if can_have(file)], alone=fault == 'other type'):
+    for group in apart(
+        [file for file in replica.files if can_have(file)], alone=fault in ('other type', 'another scale')
+    ):
         with ExitStack() as stack:
             for file in group:
                 stack.enter_context(damaged(file.path, lambda file=file: damage(file)))
             said = replica.verify()
             for file in group:
-                taken = is_resampled(replica, fault) or (fault == 'other type' and not refusal(replica.load))
+                taken = fault == 'other type' and not refusal(replica.load)
                 assert str(file.path) in said or taken, f'{file.path} is not in: {said}'
     assert replica.verify() == replica.doubts
 

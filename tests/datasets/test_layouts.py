@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_replica_by_processes_is_the_same(tmp_path: Path) -> None:
         )
     one, two = (files_of(tmp_path / name) for name in ('one', 'two'))
     assert {k: v[1] for k, v in one.items()} == {k: v[1] for k, v in two.items()}
+
+
+def _end_at_three(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_process_that_is_killed_is_one_message() -> None:
+    with pytest.raises(ChildProcessError, match=r'process of 2 was killed.* fewer --workers .* goes on where it was'):
+        writing.run_jobs(_end_at_three, range(8), workers=2, description='', quiet=True)
 
 
 def test_replica_is_resumed(tmp_path: Path) -> None:

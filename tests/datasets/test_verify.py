@@ -179,6 +179,22 @@ def test_each_fault_is_found(tmp_path: Path, layout: str, file: str, content: by
     assert len(found) == 1 and file in found[0] and re.search(said, found[0]), found
 
 
+def test_what_says_nothing_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = replica('nyud-c', tmp_path)
+    for index in range(2):
+        np.save(root / f'depth/val_{index:04d}.npy', np.zeros(SIZE, np.float32))
+    (root / 'segmentation/train_0000.png').write_bytes(png(np.zeros(SIZE, np.uint8)))  # one of several
+    (root / 'images/train_0001.png').write_bytes(png(np.full((*SIZE, 3), (0, 0, 9), np.uint8)))
+    with pytest.raises(SystemExit) as ended:
+        run_tool('nyud', str(root), '--json')
+    report = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 1 and not report['good'] and not report['problems']
+    assert report['doubts'] == [
+        f'{root}/images/train_0001.png: all pixels are [9, 0, 0]',
+        "val: no pixel of 'depth' is labelled, in none of the 2 maps",
+    ]
+
+
 def encoded(file: Path, array: np.ndarray, vectors: bool) -> bytes:
     """The bytes of a file like ``file`` that holds ``array``, vectors being in -1..1."""
     if file.suffix == '.npy':
@@ -200,7 +216,9 @@ def test_vectors_of_another_length_are_counted(tmp_path: Path, layout: str) -> N
         return
     file.write_bytes(encoded(file, 0.4 * VECTORS, True))  # so short that reading takes them for unknown
     report = verify(layout, root, quiet=True)
-    assert report.doubts == [f'{file}: 100% of the vectors are not of unit length'], report.doubts
+    first, *others = report.doubts
+    assert first == f'{file}: 100% of the vectors are not of unit length'
+    assert all('test_new: no pixel' in doubt for doubt in others), 'it has this sample only'
     assert report.splits['val'].labels['normals'].flawed >= 0.5
 
 
@@ -255,10 +273,28 @@ def test_a_subset_is_verified_where_there_are_any(tmp_path: Path) -> None:
 
 def test_pictures_of_two_sizes_are_doubted(tmp_path: Path) -> None:
     root = replica('nyud-b', tmp_path)
-    (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', np.zeros((20, 24, 3), np.uint8))[1].tobytes())
+    picture = np.eye(24, 32, dtype=np.uint8)[..., None].repeat(3, 2)
+    (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', 99 * picture)[1].tobytes())
     report = verify('nyud', root, quiet=True)
-    assert report.doubts == ['train: pictures of one size are expected, but there are 48x64 (2), 20x24 (1)']
-    assert report.splits['train'].resampled == 4 and '4 maps of another size' in str(report)
+    first = f'{root}/segmentation/train_0001.png is 48x64, its picture 24x32'
+    assert report.doubts == [
+        f'train: 4 maps are of another size, brought to that of their picture: {first}',
+        'train: pictures of one size are expected, but there are 48x64 (2), 24x32 (1)',
+    ]
+    assert report.splits['train'].resampled == 4 and 'doubt: train: 4 maps' in str(report)
+
+
+@pytest.mark.parametrize('layout', ['nyud-a', 'nyud-b'])
+@pytest.mark.parametrize('size', [(64, 48), (1, 1), (8, 10), (40, 64), (480, 640)])
+def test_a_map_that_is_not_its_picture_at_another_scale_is_refused(
+    tmp_path: Path, layout: str, size: tuple[int, int]
+) -> None:
+    root = replica(layout, tmp_path)
+    file = root / f'edge/val_0001{".png" if layout == "nyud-a" else ".npy"}'
+    edges = np.zeros(size, np.uint8)
+    file.write_bytes(png(edges) if file.suffix == '.png' else npy(edges))
+    (problem,) = verify('nyud', root, quiet=True).problems
+    assert str(file) in problem and f'is {size[0]}x{size[1]}, its picture 48x64' in problem
 
 
 def test_every_bad_label_of_a_sample_is_listed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -174,6 +175,9 @@ def stream_jobs(
         workers: Processes; 0 or 1 works in this one.
         description: What the progress bar says.
         quiet: Show no progress bar.
+
+    Raises:
+        ChildProcessError: A process was killed.
     """
 
     def follow(results: Iterable[Result]) -> Iterable[Result]:
@@ -187,6 +191,11 @@ def stream_jobs(
     try:
         with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_begin_process) as executor:
             yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            f'A process of {workers} was killed, perhaps for lack of memory: fewer --workers need less. The same '
+            'command goes on where it was.'
+        ) from None
     finally:
         cv2.setNumThreads(threads)
 
