@@ -70,7 +70,7 @@ def run(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, found: list[dict[str,
 def test_a_saved_run_is_compared_with(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    saved = str(tmp_path / 'before.json')
+    saved = str(tmp_path / 'new folder' / 'before.json')
     first = results(neck_s=0.5, reference_s=1.0, neck_ratio=0.52)
     assert run(tool, monkeypatch, first, '--save', saved) == 0
     assert '| `demt/demt_hrnet18_rooms` | 0.200 | 1.000 | 80 | 0.500 | 1.000 | 0.52 |' in capsys.readouterr().out
@@ -82,6 +82,48 @@ def test_a_saved_run_is_compared_with(
     with pytest.raises(SystemExit):
         run(tool, monkeypatch, second, '--compare', saved, '--batch', '4')
     assert "'batch': 2" in capsys.readouterr().err
+
+
+def test_what_is_measured_outlives_the_run(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / 'run.json'
+
+    def measure(argv: list[str], name: str) -> dict[str, Any]:
+        if name == TWO[1]:
+            raise KeyboardInterrupt
+        return results()[0]
+
+    monkeypatch.setattr(tool, 'measure_apart', measure)
+    with pytest.raises(SystemExit, match='130'):
+        tool.main([*TWO, '--save', str(saved)])
+    assert [result['config'] for result in json.loads(saved.read_text())['results']] == TWO[:1]
+    assert '| `demt/demt_hrnet18_rooms` | 0.200 |' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        (None, 'No such file'),
+        ('{"settings', 'before.json: is no JSON; --compare takes a file that --save of this tool wrote'),
+        ('{"results": []}', 'before.json: lacks settings and results of configs'),
+        ('[1]', 'before.json: lacks settings and results of configs'),
+        ('{"settings": {}, "results": [{"step_s": 1}]}', 'before.json: lacks settings and results of configs'),
+    ],
+)
+def test_a_wrong_file_is_named_before_anything_is_measured(
+    tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str
+) -> None:
+    before = tmp_path / 'before.json'
+    if text is not None:
+        before.write_text(text)
+    with pytest.raises(SystemExit, match='2'):
+        tool.main([*TWO, '--compare', str(before)])
+    err = capsys.readouterr().err
+    assert said in err and str(before) in err
+    with pytest.raises(SystemExit, match='2'):
+        tool.main([*TWO, '--save', str(tmp_path)])
+    assert f'--save {tmp_path} is a folder' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('neck', 'code'), [(1.05, 0), (1.2, 1)])

@@ -13,6 +13,7 @@ each, so that the load of a shared machine strikes both. Where a neck is slower 
 ``--margin``, the exit code is 1.
 
 ``--compare`` prints each figure with its ratio to that of a file that ``--save`` wrote: below 1 is faster or less.
+The file of ``--save`` is written anew after each config, and a run that is broken off prints the table of what it has.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
+from mtlbox.apis.children import start
 from mtlbox.apis.measuring import alternate, extra_peak_mb, median_ratio, median_seconds
 from mtlbox.apis.tables import markdown_table
 from mtlbox.config import load_config
+from mtlbox.engine.checkpoint import replace_file
 from mtlbox.registry import MODELS, did_you_mean
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import Task
@@ -158,13 +162,46 @@ def measure(args: argparse.Namespace, name: str) -> dict[str, Any]:
 
 def measure_apart(argv: Sequence[str], name: str) -> dict[str, Any]:
     """:func:`measure` in a fresh process; ``error`` in place of figures where it fails."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__)), *argv, '--one', name], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}; -9 means that memory ran out']
+    pipe = subprocess.PIPE
+    process = start([sys.executable, str(Path(__file__)), *argv, '--one', name], stdout=pipe, stderr=pipe, text=True)
+    out, said = process.communicate()
+    if process.returncode:
+        lines = said.strip().splitlines() or [f'exit code {process.returncode}; -9 means that memory ran out']
         return {'config': name, 'error': lines[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(out.splitlines()[-1])
+
+
+def read_saved(path: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the results by config of a file that ``--save`` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such file, or was measured with other settings than ``settings``, the layout aside.
+    """
+    try:
+        saved = json.loads(path.read_text(encoding='utf-8'))
+        theirs = {**saved['settings'], 'channels_last': None}
+        results = {str(result['config']): dict(result) for result in saved['results']}
+    except (ValueError, KeyError, TypeError) as error:
+        what = 'is no JSON' if isinstance(error, ValueError) else 'lacks settings and results of configs'
+        raise ValueError(f'{path}: {what}; --compare takes a file that --save of this tool wrote ({error})') from error
+    if theirs != {**settings, 'channels_last': None}:
+        raise ValueError(f'{path} was measured with {saved["settings"]}, this run has {settings}')
+    return results
+
+
+def measure_all(
+    argv: Sequence[str], names: Sequence[str], *, settings: Mapping[str, Any], save: Path | None
+) -> Iterator[dict[str, Any]]:
+    """Measure one config after the other; ``save`` holds those that are done at any time."""
+    results = []
+    for name in names:
+        results.append(measure_apart(argv, name))
+        print(f'{name}: {results[-1].get("error", "done")}', file=sys.stderr, flush=True)
+        yield results[-1]  # before it is written: a full disk takes nothing from the table
+        if save is not None:
+            text = json.dumps({'settings': settings, 'results': results}, indent=2) + '\n'
+            replace_file(save, partial(Path.write_text, data=text, encoding='utf-8'))
 
 
 def table(results: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]) -> str:
@@ -216,19 +253,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         with exit_on_user_error():
             print(json.dumps(measure(args, args.one)))
         return 0
+    results: list[dict[str, Any]] = []
     with exit_on_user_error():
         names = find(args.patterns)
-        saved = json.loads(args.compare.read_text()) if args.compare else {'settings': None, 'results': []}
         settings = {name: getattr(args, name) for name in ('size', 'batch', 'threads', 'device', 'channels_last')}
-        if args.compare and {**saved['settings'], 'channels_last': None} != {**settings, 'channels_last': None}:
-            raise ValueError(f'{args.compare} was measured with {saved["settings"]}, this run has {settings}')
-    results = []
-    for name in names:
-        results.append(measure_apart(given, name))
-        print(f'{name}: {results[-1].get("error", "done")}', file=sys.stderr, flush=True)
-    if args.save:
-        args.save.write_text(json.dumps({'settings': settings, 'results': results}, indent=2) + '\n')
-    print(table(results, {result['config']: result for result in saved['results']}))
+        before = read_saved(args.compare, settings) if args.compare else {}
+        if args.save:
+            args.save.parent.mkdir(parents=True, exist_ok=True)
+            if args.save.is_dir():
+                raise IsADirectoryError(f'--save {args.save} is a folder; name a file, such as {args.save}/run.json')
+        try:
+            results.extend(measure_all(given, names, settings=settings, save=args.save))
+        finally:
+            print(table(results, before), flush=True)
     slow = [result['config'] for result in results if result.get('neck_ratio', 0) > 1 + args.margin]
     failed = [result['config'] for result in results if 'error' in result]
     for what, which in (('slower than its transcription', slow), ('failed', failed)):

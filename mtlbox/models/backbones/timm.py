@@ -98,10 +98,12 @@ class TimmBackbone(BaseModule):
         self.channels: tuple[int, ...] = tuple(info.channels())
         self.out_channels = self.channels
         self.strides: tuple[int, ...] = tuple(info.reduction())
+        self.channels_come_last = getattr(self.model, 'output_fmt', 'NCHW') == 'NHWC'  # as in timm's Swin
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images ``(B, in_channels, H, W)`` to maps ``(B, channels[i], ~H/strides[i], ~W/strides[i])``."""
-        return tuple(self.model(x))
+        maps = self.model(x)  # (B, C, H, W) each, or (B, H, W, C)
+        return tuple(x.permute(0, 3, 1, 2) for x in maps) if self.channels_come_last else tuple(maps)
 
     def convert_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of a whole model under this backbone's names; see ``PretrainedInit``."""

@@ -71,13 +71,32 @@ def test_init_cfg_loads_all_of_them(timm, shipped):
         assert torch.equal(backbone(image)[0], features['last'])
 
 
-@pytest.mark.parametrize('arch', ['resnet18', 'convnext_atto', 'densenet121', 'vit_tiny_patch16_224'])
-def test_whole_models_of_timm_load_where_names_differ(timm, arch, tmp_path):
-    """``features_only`` joins the names of stages in some models; a file of the whole model fits all the same."""
-    whole = timm.create_model(arch).state_dict()
+@pytest.mark.parametrize(
+    ('arch', 'options'),
+    [
+        ('resnet18', {}),
+        ('convnext_atto', {}),
+        ('densenet121', {}),
+        ('vit_tiny_patch16_224', {'img_size': (64, 96)}),
+        ('mambaout_femto', {}),
+        ('swin_tiny_patch4_window7_224', {'img_size': (64, 96), 'window_size': 2, 'depths': (2, 2, 2, 2)}),
+        ('swinv2_tiny_window8_256', {'img_size': (64, 96), 'window_size': 2, 'depths': (2, 2, 2, 2)}),
+    ],
+)
+def test_whole_models_of_timm_load_where_names_differ(timm, arch, options, tmp_path):
+    """``features_only`` joins the names of stages in some models; a file of the whole model fits all the same.
+
+    The last three models have their channels last in timm; the maps are ``(B, C, H, W)`` for all.
+    """
+    whole = timm.create_model(arch, **options).state_dict()
     torch.save(whole, tmp_path / 'whole.pth')
-    backbone = TimmBackbone(arch=arch, out_indices=(0, 1, 2, 3))
+    backbone = TimmBackbone(arch=arch, out_indices=(0, 1, 2, 3), options=options)
     PretrainedInit(str(tmp_path / 'whole.pth'))(backbone)
+    with torch.no_grad():
+        maps = backbone.eval()(torch.rand(1, 3, 64, 96))
+    assert [tuple(x.shape) for x in maps] == [
+        (1, channels, 64 // stride, 96 // stride) for channels, stride in zip(backbone.channels, backbone.strides)
+    ]
     plain = {name.replace('.', '_'): value for name, value in whole.items()}
     state = backbone.state_dict()
     assert len(state) > 50
