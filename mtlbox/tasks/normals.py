@@ -34,9 +34,9 @@ class Normals(Task):
     def __init__(self, *, key: str = 'normals') -> None:
         super().__init__(key=key)
 
-    def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
+    def resample(self, array: Array, size: tuple[int, int]) -> Array:
         """Resample bilinearly and bring the vectors back to unit length."""
-        return gt if gt.shape[:2] == tuple(size) else unit(super().resize(gt, size, zoom))
+        return array if array.shape[:2] == tuple(size) else unit(super().resample(array, size))
 
     def hflip(self, gt: Array) -> Array:
         """Mirror the map, and x with it."""
