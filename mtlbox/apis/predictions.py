@@ -144,7 +144,7 @@ class PredictionFolder:
                     f'the prediction is {values.shape[0]}x{values.shape[1]} and the label {size[0]}x{size[1]}: '
                     'predictions must have the size of the label, or be resized on demand'
                 )
-            values = task.resize(values if values.dtype.kind == 'f' else values.astype(np.float32), size)
+            values = task.resample(values if values.dtype.kind == 'f' else values.astype(np.float32), size)
         return values
 
 

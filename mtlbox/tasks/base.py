@@ -71,15 +71,20 @@ class Task:
 
     # -- geometry: called by the transforms on ground truth --------------------------------------------------------
 
+    def resample(self, array: Array, size: tuple[int, int]) -> Array:
+        """Resample a map, be it ground truth or a prediction, to ``size`` (H, W)."""
+        if array.shape[:2] == tuple(size):
+            return array
+        resampled = cv2.resize(_for_opencv(array), (size[1], size[0]), interpolation=self.interpolation)
+        return resampled.astype(array.dtype, copy=False)
+
     def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
         """Resample ``gt`` to ``size`` (H, W).
 
         ``zoom`` is the factor by which the camera came nearer: 1 where an image is only brought to another
         resolution, s where an augmentation enlarges the content by s and crops. See :meth:`on_zoom`.
         """
-        if gt.shape[:2] != tuple(size):
-            source = _for_opencv(gt)
-            gt = cv2.resize(source, (size[1], size[0]), interpolation=self.interpolation).astype(gt.dtype, copy=False)
+        gt = self.resample(gt, size)
         return gt if zoom == 1.0 else self.on_zoom(gt, zoom)
 
     def on_zoom(self, gt: Array, zoom: float) -> Array:

@@ -42,10 +42,10 @@ class Edge(Task):
         across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
         return np.minimum(np.hypot(across, down) / np.float32(_LARGEST), 1)
 
-    def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
+    def resample(self, array: Array, size: tuple[int, int]) -> Array:
         """Resample the strengths bilinearly where all four neighbours are known, else ignore the pixel."""
-        resized = super().resize(gt, size, zoom)
-        return self._keep_ignored(resized, super().resize((gt < 0).astype(np.float32), size))
+        hole = super().resample((array < 0).astype(np.float32), size)
+        return self._keep_ignored(super().resample(array, size), hole)
 
     def rotate(self, gt: Array, degrees: float) -> Array:
         """Turn the map; what mixes with ignored pixels is ignored."""

@@ -28,9 +28,9 @@ class HumanParts(SemSeg):
         """Cut a window; one without a person becomes all-ignore."""
         return self._ignore_without_person(super().crop(gt, top, left, height, width))
 
-    def on_zoom(self, gt: Array, zoom: float) -> Array:
-        """Ignore all of a map in which no pixel of a person is left."""
-        return self._ignore_without_person(gt)
+    def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
+        """Resample the map; one in which no pixel of a person is left becomes all-ignore."""
+        return self._ignore_without_person(super().resize(gt, size, zoom))
 
     def rotate(self, gt: Array, degrees: float) -> Array:
         """Turn the map; one whose persons turn out of the picture becomes all-ignore."""

@@ -34,13 +34,13 @@ class Normals(Task):
     def __init__(self, *, key: str = 'normals') -> None:
         super().__init__(key=key)
 
-    def resize(self, gt: Array, size: tuple[int, int], zoom: float = 1.0) -> Array:
+    def resample(self, array: Array, size: tuple[int, int]) -> Array:
         """Resample bilinearly and bring the vectors back to unit length."""
-        return gt if gt.shape[:2] == tuple(size) else unit(super().resize(gt, size, zoom))
+        return array if array.shape[:2] == tuple(size) else unit(super().resample(array, size))
 
     def resize_window(self, gt: Array, size: tuple[int, int], window: Window, zoom: float = 1.0) -> Array:
         """Resample all, and bring the vectors of the window back to unit length."""
-        cut = self.crop(super().resize(gt, size, zoom), *window)
+        cut = self.crop(super().resample(gt, size), *window)
         return cut if gt.shape[:2] == tuple(size) else unit(cut)
 
     def hflip(self, gt: Array) -> Array:

@@ -41,6 +41,7 @@ def test_a_person_that_turns_out_of_the_picture_or_shrinks_to_nothing_is_ignored
     gt = np.zeros((5, 41), np.uint8)
     gt[2, 40] = 4
     assert (TASK.rotate(gt, 90) == 255).all()
-    assert (TASK.resize(gt, (3, 4), 0.1) == 255).all()
-    assert (TASK.resize(gt, (3, 4)) == 0).all(), 'as a prediction at another size'
+    for zoom in (0.1, 1.0):
+        assert (TASK.resize(gt, (3, 4), zoom) == 255).all()
+    assert (TASK.resample(gt, (3, 4)) == 0).all(), 'a prediction may have no person'
     assert set(np.unique(TASK.rotate(gt, 0))) == {0, 4} == set(np.unique(TASK.resize(gt, (5, 82))))

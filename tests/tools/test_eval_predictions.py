@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
 
+from mtlbox.apis.predictions import PredictionFolder
 from mtlbox.config import load_config
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.leaderboard.runs import read_run
 from mtlbox.registry import DATASETS, EVALUATORS
+from mtlbox.structures import MTLDataSample
+from mtlbox.tasks import HumanParts
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / 'configs/mtl/mtl_hrnet18_rooms.py')
@@ -152,7 +155,7 @@ def test_probabilities_in_eight_bits(tmp_path: Path) -> None:
 def test_delta_m_needs_the_backbone(
     maps: list[dict[str, np.ndarray]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mtlbox.apis.predictions import PredictionFolder, score_predictions
+    from mtlbox.apis.predictions import score_predictions
     from mtlbox.evaluation.delta_m import Baseline
 
     baseline = Baseline(
@@ -232,8 +235,6 @@ def test_bad_input_is_named(
     ],
 )
 def test_what_is_no_class_map(values: Any, offset: float, message: str, data: MultiTaskDataset, tmp_path: Path) -> None:
-    from mtlbox.apis.predictions import PredictionFolder
-    from mtlbox.structures import MTLDataSample
 
     if isinstance(values, bytes):
         (tmp_path / 'x.png').write_bytes(values)
@@ -251,3 +252,11 @@ def test_numbers_of_the_command_line() -> None:
     for word in (f'depth={math.inf}', 'depth', '=2', 'depth='):
         with pytest.raises(ValueError, match='expected TASK=VALUE'):
             numbers([word], '--units', {})
+
+
+def test_a_prediction_without_a_person_stays_one(tmp_path: Path) -> None:
+    """At another size too: as ground truth it would be ignored, but a prediction cannot be."""
+    np.save(tmp_path / 'a.npy', np.zeros((4, 6), np.int64))
+    sample = MTLDataSample(metainfo={'sample_id': 'a'})
+    folder = PredictionFolder(root=tmp_path, patterns={'': ['{id}.npy']}, resize=True)
+    assert (folder.read(HumanParts(), sample, (8, 12)) == np.zeros((8, 12))).all()

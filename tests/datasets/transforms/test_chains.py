@@ -93,18 +93,26 @@ def make_sample(room: int, seed: int) -> dict[str, Any]:
     return {**sample, 'ori_shape': SIZE, 'img_shape': SIZE}
 
 
+SCALE = {'type': 'RandomScale', 'scale': (0.7, 1.6)}
+SCALE_IN_PLACE = {'type': 'RandomScale', 'choices': (0.8, 1.0, 1.3), 'keep_size': True}
+RESIZE = {'type': 'Resize', 'size': (54, 72)}
+CROP = {'type': 'RandomCrop', 'size': (60, 70)}
+FLIP = {'type': 'RandomFlip', 'prob': 0.7}
+ROTATE = {'type': 'RandomRotate', 'degrees': 25}
 STEPS = (
-    {'type': 'RandomScale', 'scale': (0.7, 1.6)},
-    {'type': 'RandomScale', 'choices': (0.8, 1.0, 1.3), 'keep_size': True},
-    {'type': 'RandomCrop', 'size': (60, 70)},
+    SCALE,
+    SCALE_IN_PLACE,
+    RESIZE,
+    {'type': 'Resize', 'size': (50, 80)},
+    CROP,
     {'type': 'RandomCrop', 'size': (90, 110), 'pad': False, 'cat_max': 0.75, 'cat_task': 'semseg'},
     {'type': 'RandomCrop', 'size': (90, 110)},
     {'type': 'RandomScaleCrop', 'scale': (0.7, 1.6), 'size': (60, 70), 'cat_max': 0.75, 'cat_task': 'semseg'},
-    {'type': 'RandomFlip', 'prob': 0.7},
-    {'type': 'RandomRotate', 'degrees': 25},
+    FLIP,
+    ROTATE,
     {'type': 'PhotometricDistortion'},
 )
-RESAMPLING = ('RandomScale', 'RandomScaleCrop', 'RandomRotate')
+RESAMPLING = ('RandomScale', 'RandomScaleCrop', 'RandomRotate', 'Resize')
 
 
 def chains() -> st.SearchStrategy[list[dict]]:
@@ -132,16 +140,21 @@ def angle(a: Array, b: Array) -> Array:
 
 @settings(max_examples=40, deadline=None)
 @given(steps=chains(), room=st.sampled_from(ROOMS), seed=st.integers(0, 2**32 - 1))
-@example(steps=[STEPS[0], STEPS[2], STEPS[6], STEPS[7]], room=0, seed=1)
-@example(steps=[STEPS[7], STEPS[1], STEPS[6]], room=3, seed=2)
-@example(steps=[STEPS[5], STEPS[6]], room=7, seed=3)
+@example(steps=[SCALE, CROP, FLIP, ROTATE], room=0, seed=1)
+@example(steps=[ROTATE, SCALE_IN_PLACE, FLIP], room=3, seed=2)
+@example(steps=[RESIZE, FLIP, ROTATE], room=7, seed=3)
 def test_any_chain(steps: list[dict], room: int, seed: int) -> None:
     sample, before = make_sample(room, seed), room_maps(room)
     coloured = any(step['type'] == 'PhotometricDistortion' for step in steps)
     if not coloured:
         sample['img'] = coordinates().copy()
+    size, is_even = 1.0, True
     for step in steps:
+        old = np.array(sample['img_shape'])
         sample = TRANSFORMS.build(dict(step))(sample)
+        if step['type'] == 'Resize':  # no camera moves, and the two sides may change by different factors
+            factors = np.array(sample['img_shape']) / old
+            size, is_even = size * float(factors.min()), is_even and np.ptp(factors) < 0.01
     gt = sample['gt']
     assert sample['img_shape'] == sample['img'].shape[:2] and sample['img'].dtype == np.uint8
     for key, task in TASKS.items():
@@ -153,12 +166,12 @@ def test_any_chain(steps: list[dict], room: int, seed: int) -> None:
     assert len(zoom) == 1
     check_nearest(gt, before, inside, source, float(zoom[0]))
     resampled = sum(step['type'] in RESAMPLING for step in steps)
-    reach = 1 + int(np.ceil(resampled * max(1.0, 1.0 / float(zoom[0]))))
+    reach = 1 + int(np.ceil(resampled * max(1.0, 1.0 / (float(zoom[0]) * size))))
     check_edges(gt, before, number, reach if resampled else 0)
     if not coloured:
         check_image(sample['img'], number, reach if resampled else 0)
-    if inside.sum() > 300:
-        check_geometry(gt, before, number, float(zoom[0]), reach)
+    if inside.sum() > 300 and is_even:
+        check_geometry(gt, before, number, float(zoom[0]), size, reach)
 
 
 def check_nearest(gt: dict, before: dict, inside: Array, source: Array, zoom: float) -> None:
@@ -208,11 +221,11 @@ def check_edges(gt: dict, before: dict, number: Array, reach: int) -> None:
     assert ((gt['edge'] >= low - 1e-5) & (gt['edge'] <= high + 1e-5))[safe].all()
 
 
-def check_geometry(gt: dict, before: dict, number: Array, zoom: float, reach: int) -> None:
+def check_geometry(gt: dict, before: dict, number: Array, zoom: float, size: float, reach: int) -> None:
     """Normals turn as the pixels do, and are those of the surface that the depths show to the moved camera."""
     matrix, origin = motion(number)
     scale = np.sqrt(abs(np.linalg.det(matrix)))  # pixels of the room per pixel
-    assert scale == pytest.approx(1 / zoom, rel=0.03)
+    assert scale == pytest.approx(1 / (zoom * size), rel=0.03)
     inside = number >= 0
     source = np.where(inside, number, 0).astype(int)
     normals = gt['normals']
@@ -258,7 +271,7 @@ def test_the_checks_notice_what_is_wrong() -> None:
             gt['normals'] = gt['normals'] @ np.float32([[0.9, -0.44, 0], [0.44, 0.9, 0], [0, 0, 1]])
         number, source = gt['number'], gt['number'][gt['number'] >= 0].astype(int)
         check_nearest(gt, before, number >= 0, source, 1.0 if wrong == 'zoom' else 1.5)
-        check_geometry(gt, before, number, 1.5, 5)
+        check_geometry(gt, before, number, 1.5, 1.0, 5)
 
     check(True, 10, 'nothing')
     for wrong in ('flip', 'turn', 'zoom'):
