@@ -14,7 +14,7 @@ model = dict(
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
     backbone=dict(type='HRNet', arch='w18-small-v2', init_cfg=None),
-    neck=dict(type='DeMT', in_channels=_base_.backbone_channels, channels=64),
+    neck=dict(type='DeMT', in_channels=_base_.backbone_channels, channels=64, deform_impl='auto'),
     heads=dict(type='FCNHead', in_channels=64, mid_channels=33),
     losses=_base_.losses,
     weighting=_base_.weighting,

@@ -32,6 +32,7 @@ model = dict(
         query=True,
         gated_channels=None,
         keep_unused=True,
+        deform_impl='auto',
         with_cp=False,
     ),
     heads=dict(type='FCNHead', in_channels=256, mid_channels=180),

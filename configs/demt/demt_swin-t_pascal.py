@@ -16,7 +16,7 @@ model = dict(
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
     backbone=_base_.backbone,
-    neck=dict(type='DeMT', in_channels=_base_.backbone_channels, channels=256, with_cp=False),
+    neck=dict(type='DeMT', in_channels=_base_.backbone_channels, channels=256, deform_impl='auto', with_cp=False),
     heads=dict(type='FCNHead', in_channels=256, mid_channels=180),
     losses=_base_.losses,
     weighting=_base_.weighting,

@@ -7,17 +7,23 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mtlbox.config import load_config
+from mtlbox.config.keys import RUNNER_KEYS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob('docs/*.md'))
 READMES = [ROOT / 'README.md', *sorted(ROOT.glob('configs/*/README.md')), *sorted(ROOT.glob('projects/**/README.md'))]
 SCRIPTS = [page for page in PAGES if page.stem.startswith('add_a_')]
+CONFIGS = sorted(ROOT.glob('configs/[!_]*/*.py'), key=lambda path: -path.stat().st_size)
+"""The longest first: they write out the keys that a page names, and others inherit them."""
+OPTION = re.compile(rf'(?<![\w.])((?:{"|".join(sorted(RUNNER_KEYS))})(?:\.\w+)+)=')
 
 
 def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
@@ -118,3 +124,44 @@ def test_links_of_a_readme_lead_somewhere(page: Path) -> None:
     for target in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
         if not target.startswith('http'):
             assert (page.parent / target).exists(), f'{page}: {target}'
+
+
+def options(page: Path) -> list[str]:
+    """Keys of a config that a page gives a value to, as ``model.neck.depth=2`` for ``--cfg-options`` does."""
+    return sorted(set(OPTION.findall(page.read_text())))
+
+
+@cache
+def keys(config: Path) -> frozenset[str]:
+    """All keys of a config, ``model.neck.depth`` and ``test_evaluator.metrics.0.type`` among them."""
+
+    def below(value: object, place: str) -> Iterator[str]:
+        items: Iterable[tuple[object, object]] = ()
+        if isinstance(value, dict):
+            items = value.items()
+        elif isinstance(value, (list, tuple)):
+            items = enumerate(value)
+        for key, inner in items:
+            yield f'{place}{key}'
+            yield from below(inner, f'{place}{key}.')
+
+    return frozenset(below(Config.fromfile(config, import_custom_modules=False).to_dict(), ''))
+
+
+def test_options_are_found_on_pages() -> None:
+    found = {option for page in [*PAGES, *READMES] for option in options(page)}
+    assert {'model.neck.deform_impl', 'optim_wrapper.optimizer.lr', 'test_evaluator.metrics.0.protocol'} < found
+
+
+@pytest.mark.parametrize(
+    'page', [page for page in [*PAGES, *READMES] if options(page)], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_options_of_a_page_are_keys_of_a_config(page: Path) -> None:
+    """``--cfg-options`` changes what a config says, and refuses all other keys; a method's page speaks of its own."""
+    configs = [path for path in CONFIGS if path.parent == page.parent] or CONFIGS
+    unknown = set(options(page))
+    for config in configs:
+        if not unknown:
+            break
+        unknown -= keys(config)
+    assert not unknown, f'no config of {page} has {sorted(unknown)}'
