@@ -32,6 +32,7 @@ visualizer = dict(
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
 )
 log_processor = dict(by_epoch=True, window_size=20)
+sync_bn = None  # 'torch': batch norm reads the images of all processes, on GPUs
 log_level = 'INFO'
 randomness = dict(seed=0, deterministic=False)
 auto_scale_lr = dict(enable=False, base_batch_size=8)

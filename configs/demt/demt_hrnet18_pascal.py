@@ -4,6 +4,7 @@
 # Published (DeMT, AAAI 2023, results on PASCAL-Context): mIoU 59.23, of human parts mIoU 57.93, maxF 83.93,
 # mErr 14.02, odsF 69.80.
 # Size: 4.961 M parameters.
+# Open: the learning rate. No config is public; that of ATRC, of which the code is a fork, has 5e-3, the paper 1e-3.
 _base_ = [
     '../_base_/protocols/atrc_pascal.py',
     '../_base_/backbones/hrnet18.py',

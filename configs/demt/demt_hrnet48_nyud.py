@@ -3,7 +3,8 @@
 # DeMT, HRNet-W48, NYUD with 40 classes, depth, normals and boundaries, 425x560.
 # Published (DeMT, AAAI 2023, ablation of the backbone): mIoU 43.84, rmse .5517, mErr 19.88,
 # odsF 77.7.
-# Size: 68.856 M parameters. Open: channels and learning rate; here the code's 256, and 1e-2 as for HRNet-W18.
+# Size: 68.856 M parameters. Open: channels and learning rate; here the code's 256, and 1e-2 as for HRNet-W18
+# (the paper: 1e-3).
 _base_ = [
     '../_base_/protocols/atrc_nyud.py',
     '../_base_/backbones/hrnet48.py',

@@ -84,9 +84,13 @@ def windows(x: Tensor, window: int, shift: int) -> tuple[Tensor, Tensor]:
     return cut(x.roll((-shift, -shift), (1, 2)) if shift else x), cut(region)[..., 0]
 
 
-def window_attention(attention: Any, values: Tensor, source: Tensor) -> Tensor:
-    """Queries and keys of ``source``, values of ``values``, ``(B, H, W, C)`` each, softmax over explicit scores."""
-    window, shift, heads = attention.window, attention.shift, attention.num_heads
+def window_attention(attention: Any, values: Tensor, source: Tensor, index: int) -> Tensor:
+    """Queries and keys of ``source``, values of ``values``, ``(B, H, W, C)`` each, softmax over explicit scores.
+
+    Of the blocks of a stack, which ``index`` counts from 0, every second one is shifted by half a window.
+    """
+    window, heads = attention.window, attention.num_heads
+    shift = index % 2 * (window // 2)
     batch, height, width, channels = values.shape
     own, region = windows(values, window, shift)
     told, _ = windows(source, window, shift)
@@ -106,17 +110,17 @@ def window_attention(attention: Any, values: Tensor, source: Tensor) -> Tensor:
 
 
 def window_stack(stack: Any, x: Tensor) -> Tensor:
-    for block in stack.blocks:
+    for index, block in enumerate(stack.blocks):
         normed = block.norm(x)
-        x = x + window_attention(block.attention, normed, normed)
+        x = x + window_attention(block.attention, normed, normed, index)
         x = x + block.mlp(block.mlp_norm(x))
     return stack.norm(x)
 
 
-def cross_block(block: Any, own: Tensor, others: Sequence[Tensor]) -> Tensor:
-    """A cross-task block with all its parts, one source after another."""
+def cross_block(block: Any, own: Tensor, others: Sequence[Tensor], index: int) -> Tensor:
+    """The ``index``-th cross-task block of a stack with all its parts, one source after another."""
     target = block.norm(own)
-    attended = [window_attention(block.attention, target, block.norm(x)) for x in (own, *others)]
+    attended = [window_attention(block.attention, target, block.norm(x), index) for x in (own, *others)]
     mapped = [mapping(part) for mapping, part in zip(block.mappings.values(), attended)]
     x = own + attended[0] + block.fusion(torch.cat(mapped, dim=-1))
     return x + block.mlp(block.mlp_norm(x))
@@ -130,8 +134,8 @@ def mtformer(neck: Any, pyramid: Sequence[Tensor]) -> dict[str, Tensor]:
     for key, stack in neck.cross.items():
         own = before[key]
         if hasattr(stack.blocks[0], 'mappings'):
-            for block in stack.blocks:
-                own = cross_block(block, own, [other for name, other in before.items() if name != key])
+            for index, block in enumerate(stack.blocks):
+                own = cross_block(block, own, [other for name, other in before.items() if name != key], index)
             own = stack.norm(own)
         else:
             own = window_stack(stack, own)

@@ -119,6 +119,14 @@ def linear(i: int, o: int) -> int:
     return i * o + o
 
 
+def test_every_second_block_of_a_stack_is_shifted(tasks: dict[str, Task], in_channels: tuple[int, ...]) -> None:
+    neck = make(tasks, in_channels)
+    stacks = [neck.shared, *neck.own.values(), *neck.cross.values()]
+    assert len(stacks) == 1 + 2 * len(tasks)
+    for stack in stacks:
+        assert [block.attention.shift for block in stack.blocks] == [0, 3]
+
+
 def test_parameters_of_the_block_with_each_switch() -> None:
     """Hand-counted, for c = 12 and three tasks."""
     c, n = 12, 3
