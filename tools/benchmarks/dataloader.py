@@ -395,17 +395,15 @@ def ask(method: str, work: Callable[..., None], *args: Any) -> Any:
 
 
 def measure_memory(samples: int) -> list[dict[str, Any]]:
-    """Return MB per million samples for each way to hold them, and for the order of an epoch, which workers do not hold."""
+    """Return MB per million samples for each way to hold them, and for the order of an epoch, which workers lack."""
     rows = []
     least = np.array(ask('fork', _list_and_start, 'dicts', 1))  # what processes take anyway
     for way in Simulated.WAYS:
         figures = ((np.array(ask('fork', _list_and_start, way, samples)) - least) * (1e6 / samples)).tolist()
         rows.append({'way': way, **dict(zip(('peak', 'held', 'forked', 'spawned'), figures))})
     least, order = (np.array(ask('fork', _order_and_begin, count)) for count in (1, samples))
-    return [
-        *rows,
-        {'way': 'order of an epoch', **dict(zip(('peak', 'held'), ((order - least) * (1e6 / samples)).tolist()))},
-    ]
+    figures = ((order - least) * (1e6 / samples)).tolist()
+    return [*rows, {'way': 'order of an epoch', **dict(zip(('peak', 'held'), figures))}]
 
 
 def memory_table(rows: list[Mapping[str, Any]]) -> str:
