@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
+import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler as MMEngineDefaultSampler
 from mmengine.dataset import InfiniteSampler as MMEngineInfiniteSampler
 
 from mtlbox.registry import DATA_SAMPLERS
+from mtlbox.tasks.base import Array
 
 
 class SampleIndex(int):
@@ -24,7 +25,7 @@ class SampleIndex(int):
 
     stream: tuple[int, ...]
 
-    def __new__(cls, index: int, stream: tuple[int, ...]) -> SampleIndex:
+    def __new__(cls, index: int | np.integer, stream: tuple[int, ...]) -> SampleIndex:
         """Make one."""
         made = super().__new__(cls, index)
         made.stream = stream
@@ -32,6 +33,14 @@ class SampleIndex(int):
 
     def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:  # type: ignore[override]
         return int(self), self.stream
+
+
+def _order(size: int, seed: int | None) -> range | Array:
+    """Return the numbers below ``size``, shuffled where a ``seed`` is given, as small as they can be held."""
+    if seed is None:
+        return range(size)
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed)).numpy()
+    return order.astype(np.uint32) if size <= 2**32 else order
 
 
 @DATA_SAMPLERS.register_module()
@@ -50,8 +59,10 @@ class DefaultSampler(MMEngineDefaultSampler):
 
     def __iter__(self) -> Iterator[SampleIndex]:
         skip, self._skip = self._skip, 0
-        stream = (self.seed, self.epoch)
-        return (SampleIndex(index, stream) for index in islice(super().__iter__(), skip, None))
+        size, stream = len(self.dataset), (self.seed, self.epoch)
+        order = _order(size, self.seed + self.epoch if self.shuffle else None)
+        places = range(self.rank, self.total_size, self.world_size)[skip:]
+        return (SampleIndex(order[place % size], stream) for place in places)  # rounded up by the first ones
 
 
 @DATA_SAMPLERS.register_module()
@@ -80,12 +91,7 @@ class InfiniteSampler(MMEngineInfiniteSampler):
         while True:
             number, offset = divmod(position, self.size)
             stream = (self.seed, number)
-            order = self._order(number)
-            for index in order[offset :: self.world_size]:
-                yield SampleIndex(index, stream)
+            order = _order(self.size, self.seed + number if self.shuffle else None)
+            for place in range(offset, self.size, self.world_size):
+                yield SampleIndex(order[place], stream)
             position += len(range(offset, self.size, self.world_size)) * self.world_size
-
-    def _order(self, number: int) -> list[int]:
-        if not self.shuffle:
-            return list(range(self.size))
-        return torch.randperm(self.size, generator=torch.Generator().manual_seed(self.seed + number)).tolist()

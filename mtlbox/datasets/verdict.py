@@ -12,12 +12,16 @@ import hashlib
 import json
 import os
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from mtlbox.datasets.npy import write_whole
+from mtlbox.tasks.base import Array
 from mtlbox.version import __version__
 
 FOLDER = '.mtlbox'
@@ -141,6 +145,9 @@ def _file_name(what: str, key: Sequence[str]) -> str:
 class Journal:
     """What was found out about each sample, written down as it is found, so that a killed run goes on.
 
+    Entries stay in the file, a line each; in memory are a hash of the sample's name and where its line begins, 16 bytes
+    an entry.
+
     Args:
         root: Folder of the data.
         key: What is looked at, e.g. data set, layout and labels.
@@ -148,54 +155,96 @@ class Journal:
 
     def __init__(self, root: str | Path, key: Sequence[str]) -> None:
         self._root, self._name = str(root), _file_name('verify', key) + '.jsonl'
-        self._found = self._read()
+        self._hashes, self._begins = np.zeros((2, 0), dtype=np.uint64)
+        self._before: IO[bytes] | None = None  # what was found by earlier runs
         self._file: IO[str] | None = None
+        for place in _places(self._root):
+            with suppress(OSError, ValueError):
+                self._before = _open_journal(place / self._name)
+                self._hashes, self._begins = _index(self._before)
+                break
+
+    def close(self) -> None:
+        """Close the file that was there."""
+        if self._before is not None:
+            self._before.close()
 
     def forget(self, samples: Iterable[str]) -> None:
         """Drop the entries of some samples."""
         for sample in samples:
-            self._found.pop(sample, None)
+            self._begins[self._range(sample)] = 0
 
-    def get(self, sample: str, stamp: Stamp) -> Any:
-        """Return the entry of a sample whose files have not changed since it was made; None where there is none."""
-        known, entry = self._found.get(sample, ('', None))
-        return entry if known == stamp.digest else None
+    def get(self, sample: str, stamp: Stamp | None = None) -> Any:
+        """Return the entry of a sample as it was at the start; None where there is none.
+
+        Args:
+            sample: Its name.
+            stamp: State of its files; an entry that was made in another one is none. By default any will do.
+        """
+        begins = self._begins[self._range(sample)]
+        if self._before is None or not begins.size or not begins[-1]:
+            return None
+        self._before.seek(int(begins[-1]))  # the latest
+        name, known, entry = json.loads(self._before.readline())
+        return entry if name == sample and (stamp is None or known == stamp.digest) else None
 
     def add(self, sample: str, stamp: Stamp, looked: int, entry: Any) -> None:
         """Keep what was found out at the time ``looked``, unless the files had only just changed."""
         if self._file is not None and stamp.settled(looked):
-            self._found[sample] = (stamp.digest, entry)
-            self._file.write(self._line(sample))
+            self._file.write(json.dumps([sample, stamp.digest, entry]) + '\n')
             self._file.flush()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Keep new entries beside the others while the context lasts; where no place can be written, keep none."""
-        lines = [json.dumps(_FORMAT) + '\n', *map(self._line, self._found)]
         with ExitStack() as stack:
             for place in _places(self._root):
                 with suppress(OSError):
                     place.mkdir(parents=True, exist_ok=True)
-                    write_whole(place / self._name, lambda file: file.write(''.join(lines).encode()))
+                    write_whole(place / self._name, self._copy)
                     self._file = stack.enter_context(open(place / self._name, 'a', encoding='utf-8'))
                     break
             yield
         self._file = None
 
-    def _line(self, sample: str) -> str:
-        return json.dumps([sample, *self._found[sample]]) + '\n'
+    def _range(self, sample: str) -> slice:
+        """Return which entries of the index have the hash of a sample."""
+        key = np.uint64(_hash(sample))
+        return slice(*(int(np.searchsorted(self._hashes, key, side)) for side in ('left', 'right')))
 
-    def _read(self) -> dict[str, tuple[str, Any]]:
-        for place in _places(self._root):
-            with suppress(OSError, ValueError):
-                header, *lines = (place / self._name).read_text(encoding='utf-8').splitlines()
-                if json.loads(header) == _FORMAT:
-                    return dict(_entries(lines))
-        return {}
+    def _copy(self, file: IO[bytes]) -> None:
+        """Write the latest entry of each sample that was not forgotten."""
+        file.write(json.dumps(_FORMAT).encode() + b'\n')
+        if self._before is None:
+            return
+        latest = np.append(self._hashes[1:] != self._hashes[:-1], True)[: len(self._hashes)]
+        for begin in np.sort(self._begins[latest & (self._begins > 0)]).tolist():
+            self._before.seek(begin)
+            file.write(self._before.readline().rstrip(b'\n') + b'\n')
 
 
-def _entries(lines: Sequence[str]) -> Iterator[tuple[str, tuple[str, Any]]]:
-    for line in lines:
+def _hash(sample: str) -> int:
+    return int.from_bytes(hashlib.blake2b(sample.encode('utf-8', 'surrogatepass'), digest_size=8).digest(), 'big')
+
+
+def _open_journal(path: Path) -> IO[bytes]:
+    """Open a journal behind its first line; raise ValueError where that is not ours."""
+    with ExitStack() as stack:
+        file = stack.enter_context(open(path, 'rb'))
+        if json.loads(file.readline()) != _FORMAT:
+            raise ValueError(f'{path} is of another version.')
+        stack.pop_all()  # stays open
+        return file
+
+
+def _index(file: IO[bytes]) -> tuple[Array, Array]:
+    """Return the hashes of the samples of a journal, sorted, and where their lines begin; of equals the latest last."""
+    hashes, begins, begin = array('Q'), array('Q'), file.tell()
+    for line in file:
         with suppress(ValueError, TypeError):  # the last line of a run that was killed
-            sample, digest, entry = json.loads(line)
-            yield sample, (digest, entry)
+            sample, _, _ = json.loads(line)
+            hashes.append(_hash(sample))
+            begins.append(begin)
+        begin += len(line)
+    order = np.argsort(np.frombuffer(hashes, dtype=np.uint64), kind='stable')
+    return np.frombuffer(hashes, dtype=np.uint64)[order], np.frombuffer(begins, dtype=np.uint64)[order]

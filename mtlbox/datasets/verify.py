@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.verdict import Journal, Stamp
 from mtlbox.datasets.verify_report import LabelReport, Report, SplitReport
 from mtlbox.registry import did_you_mean
+from mtlbox.tasks.base import Array
 
 _ANY_LAYOUT = {**{name: name for name, layout in LAYOUTS.items() if not layout.options}, **SEVERAL}
 KNOWN: dict[str, tuple[type[MultiTaskDataset], Mapping[str, dict], Mapping[str, Any]]] = {
@@ -218,40 +220,67 @@ def _read_split(
     report.problems += [
         f'{path} is missing, though there are labels of it' for path in dataset.missing_pictures(dataset.data_list)
     ]
-    journal = Journal(report.root, (type(dataset).__name__, report.layout, *(part.labels or ())))
-    names, stamps = [], []
-    for index in range(len(dataset)):
-        picture, *maps = dataset.files_of(dataset.get_data_info(index))
-        names.append(os.path.relpath(picture, report.root))  # not the sample's: splits may share files, or only names
-        stamps.append(Stamp([picture, *maps], report.root))
-    if again:
-        journal.forget(names)
-    entries = [journal.get(name, stamp) for name, stamp in zip(names, stamps)]
-    jobs = [(part, index) for index, entry in enumerate(entries) if entry is None]
-    seen.kept = len(entries) - len(jobs)
-    looked = time.time_ns()
-    with journal.writing():
-        results = stream_jobs(_read_one, jobs, workers=workers, description=split, quiet=quiet)
-        for (_, index), found in zip(jobs, results):
-            entries[index] = found
-            if found.lasting:
-                journal.add(names[index], stamps[index], looked, found)
-    for found in (_Found(*entry).said_at(report.root) for entry in entries):
-        report.problems += found.problems
-        report.doubts += found.doubts
-        if found.size:
-            seen.sizes[found.size] = seen.sizes.get(found.size, 0) + 1
-        for key, span in found.ranges.items():
-            seen.labels[key].add(span)
-        for key, share in found.flawed.items():
-            seen.labels[key].add_flawed(share)
-        seen.add_resampled(found.resampled)
+    with closing(Journal(report.root, (type(dataset).__name__, report.layout, *(part.labels or ())))) as journal:
+        if again:
+            journal.forget(_state(dataset, index)[0] for index in range(len(dataset)))
+        states = (_state(dataset, index) for index in range(len(dataset)))
+        new = np.fromiter((journal.get(*state) is None for state in states), dtype=bool, count=len(dataset))
+        seen.kept = len(dataset) - int(new.sum())
+        for found in _look_at_all(dataset, part, journal, new, workers=workers, quiet=quiet):
+            _add(report, seen, found.said_at(report.root))
     report.doubts += seen.doubts(split)
     if dataset.ONE_SIZE and len(seen.sizes) > 1:
         sizes = ', '.join(f'{size} ({n})' for size, n in seen.sizes.items())
         report.doubts.append(f'{split}: pictures of one size are expected, but there are {sizes}')
     if len(report.problems) == before:
         _look_at_heads(report, part)
+
+
+def _state(dataset: MultiTaskDataset, index: int) -> tuple[str, Stamp]:
+    """Return what the journal calls a sample, and the state of its files."""
+    picture, *maps = dataset.files_of(dataset.get_data_info(index))
+    name = os.path.relpath(picture, dataset.data_root)  # not the sample's: splits may share files, or only names
+    return name, Stamp([picture, *maps], dataset.data_root)
+
+
+def _look_at_all(
+    dataset: MultiTaskDataset, part: Part, journal: Journal, new: Array, *, workers: int, quiet: bool
+) -> Iterator[_Found]:
+    """Yield what there is to say of each sample in order: read now where it is ``new``, else as it was kept."""
+    begun: deque[tuple[str, Stamp, int]] = deque()  # of those that are being read
+
+    def jobs() -> Iterator[tuple[Part, int]]:
+        for index in np.flatnonzero(new).tolist():
+            begun.append((*_state(dataset, index), time.time_ns()))
+            yield part, index
+
+    with journal.writing():
+        results = stream_jobs(
+            _read_one, jobs(), count=int(new.sum()), workers=workers, description=part.split, quiet=quiet
+        )
+        for index, is_new in enumerate(new):
+            if is_new:
+                found = next(results)
+                name, stamp, looked = begun.popleft()
+                if found.lasting:
+                    journal.add(name, stamp, looked, found)
+            else:
+                found = _Found(*journal.get(_state(dataset, index)[0]))
+            yield found
+        next(results, None)  # ends its progress bar
+
+
+def _add(report: Report, seen: SplitReport, found: _Found) -> None:
+    """Count a sample."""
+    report.problems += found.problems
+    report.doubts += found.doubts
+    if found.size:
+        seen.sizes[found.size] = seen.sizes.get(found.size, 0) + 1
+    for key, span in found.ranges.items():
+        seen.labels[key].add(span)
+    for key, share in found.flawed.items():
+        seen.labels[key].add_flawed(share)
+    seen.add_resampled(found.resampled)
 
 
 def _look_at_heads(report: Report, part: Part) -> None:

@@ -17,7 +17,7 @@ from mtlbox.datasets import NYUv2
 from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures, replica, writing
 from mtlbox.datasets.layouts.mtan_nyuv2 import encode
 from mtlbox.datasets.layouts.replica import write_replica
-from mtlbox.datasets.layouts.writing import write_files
+from mtlbox.datasets.layouts.writing import stream_jobs, write_files
 from mtlbox.datasets.rooms import render_room
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
@@ -368,3 +368,12 @@ def test_convert_real_pictures(tmp_path: Path) -> None:
     assert np.median(billiards['normals'][wall], axis=0)[2] < -0.7  # towards the camera
     with pytest.raises(ValueError, match='The axes that fit this picture best are R,-B,G'):
         nyu_pictures.convert(SHARED / 'nyu_mini', tmp_path / 'other', normal_axes='R,-G,B', quiet=True)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_jobs_are_taken_as_they_are_needed(workers: int) -> None:
+    taken: list[int] = []
+    jobs = (taken.append(number) or -number for number in range(500))
+    results = stream_jobs(abs, jobs, count=500, workers=workers, description='', quiet=True)
+    assert next(results) == 0 and len(taken) <= 8 * 4 * workers
+    assert list(results) == list(range(1, 500))

@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+import tracemalloc
 
 import mmengine.dataset
 import pytest
@@ -28,14 +29,18 @@ def test_index_is_an_integer_that_survives_a_queue():
 
 class TestDefault:
     @pytest.mark.parametrize('shuffle', [True, False])
-    def test_order_is_mmengines(self, shuffle):
-        ours, theirs = make(DefaultSampler, shuffle=shuffle), make(mmengine.dataset.DefaultSampler, shuffle=shuffle)
+    @pytest.mark.parametrize('ranks', [(0, 1), (0, 3), (2, 3), (12, 25)])  # the last of more processes than samples
+    @pytest.mark.parametrize('round_up', [True, False])
+    def test_order_is_mmengines(self, shuffle, ranks, round_up, monkeypatch):
+        monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: ranks)
+        kinds = (DefaultSampler, mmengine.dataset.DefaultSampler)
+        ours, theirs = (kind(range(10), shuffle=shuffle, seed=3, round_up=round_up) for kind in kinds)
         for epoch in range(3):
             ours.set_epoch(epoch)
             theirs.set_epoch(epoch)
             indices = list(ours)
             assert indices == list(theirs)
-            assert {index.stream for index in indices} == {(3, epoch)}
+            assert {index.stream for index in indices} <= {(3, epoch)}
 
     def test_skips_once(self):
         sampler = make(DefaultSampler)
@@ -54,6 +59,17 @@ class TestDefault:
         running = iter(sampler)
         sampler.set_epoch(5)
         assert next(running).stream == (3, 0)
+
+
+@pytest.mark.parametrize('kind', [DefaultSampler, InfiniteSampler])
+@pytest.mark.parametrize('shuffle', [True, False])
+def test_the_order_is_held_in_few_bytes(kind, shuffle):
+    sampler = kind(range(100_000), shuffle=shuffle, seed=3)
+    tracemalloc.start()
+    next(iter(sampler))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * 100_000
 
 
 class TestInfinite:

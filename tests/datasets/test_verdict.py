@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import os
 import time
+import tracemalloc
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtlbox.datasets import NYUD, VKITTI2, NYUv2
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
-from mtlbox.datasets.verdict import Stamp, look_once
+from mtlbox.datasets.verdict import Journal, Stamp, look_once
 from mtlbox.datasets.verify import verify
 
 SIZE = (16, 24)
@@ -156,3 +159,63 @@ def test_a_good_verification_saves_the_look(tmp_path: Path, monkeypatch: pytest.
     assert verify('nyud', tmp_path, quiet=True).good
     monkeypatch.setattr(NYUD, '_find_damaged', lambda self, samples: pytest.fail('looked'))
     NYUD(data_root=str(tmp_path), split='train', tasks={'depth': {'type': 'Depth'}})
+
+
+class TestJournal:
+    KEY = ('Set', 'layout')
+
+    @pytest.fixture
+    def stamp(self, files: dict[str, list[str]]) -> Stamp:
+        return Stamp(files['image'], '')
+
+    def write(self, root: Path, stamp: Stamp, entries: dict[str, Any]) -> None:
+        with closing(Journal(root, self.KEY)) as journal, journal.writing():
+            for name, entry in entries.items():
+                journal.add(name, stamp, time.time_ns(), entry)
+
+    def read(self, root: Path, names: str, stamp: Stamp | None = None) -> list[Any]:
+        with closing(Journal(root, self.KEY)) as journal:
+            return [journal.get(name, stamp) for name in names]
+
+    def test_the_latest_entry_counts(self, tmp_path: Path, stamp: Stamp) -> None:
+        self.write(tmp_path, stamp, {'a': 1, 'b': [2], 'c': 3})
+        self.write(tmp_path, stamp, {'b': [4]})
+        assert self.read(tmp_path, 'abcd', stamp) == [1, [4], 3, None]
+        assert self.read(tmp_path, 'b', Stamp([str(tmp_path)], '')) == [None], 'in another state'
+        self.write(tmp_path, stamp, {})
+        (file,) = (tmp_path / '.mtlbox').iterdir()
+        assert len(file.read_text().splitlines()) == 4, 'earlier entries of a sample are dropped'
+
+    def test_what_is_forgotten_is_gone(self, tmp_path: Path, stamp: Stamp) -> None:
+        self.write(tmp_path, stamp, {'a': 1, 'b': 2})
+        with closing(Journal(tmp_path, self.KEY)) as journal:
+            journal.forget(['a', 'x'])
+            assert [journal.get('a'), journal.get('b')] == [None, 2]
+            with journal.writing():
+                pass
+        assert self.read(tmp_path, 'ab') == [None, 2]
+
+    def test_a_line_that_was_cut_off(self, tmp_path: Path, stamp: Stamp) -> None:
+        self.write(tmp_path, stamp, {'a': 1, 'b': 2})
+        (file,) = (tmp_path / '.mtlbox').iterdir()
+        for end in (-1, -3):  # the line break alone, more
+            file.write_bytes(file.read_bytes()[:end])
+            self.write(tmp_path, stamp, {'c': 3})
+            assert self.read(tmp_path, 'ac') == [1, 3]
+        assert self.read(tmp_path, 'b') == [2]
+
+    def test_names_of_one_hash_are_not_taken_for_each_other(
+        self, tmp_path: Path, stamp: Stamp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr('mtlbox.datasets.verdict._hash', len)
+        self.write(tmp_path, stamp, {'a': 1, 'b': 2})
+        assert self.read(tmp_path, 'abc') == [None, 2, None], 'that of a is made once more'
+
+    def test_entries_stay_in_the_file(self, tmp_path: Path, stamp: Stamp) -> None:
+        count = 5000
+        self.write(tmp_path, stamp, {f'{number}': 'entry' * 50 for number in range(count)})
+        tracemalloc.start()
+        with closing(Journal(tmp_path, self.KEY)) as journal, journal.writing():
+            _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 100 * count, 'a copy of the index, and nothing of the 300 letters'

@@ -77,6 +77,12 @@ def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, tmp_path: Path, 
     assert 'page.md must hold <!-- input-pipeline -->' in capsys.readouterr().err
 
 
+def test_table_of_memory(tool: ModuleType) -> None:
+    names = {'way': 'names', 'peak': 65.4, 'held': 41, 'forked': -0.1, 'spawned': 34}
+    lines = tool.memory_table([names, {'way': 'order', 'peak': 12, 'held': 4}]).splitlines()
+    assert lines[2:] == ['| names | 65 | 41 | 0 | 34 |', '| order | 12 | 4 | - | - |']
+
+
 def test_an_unknown_layout(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         tool.main(['nyu'])
@@ -91,3 +97,4 @@ def test_memory_of_the_list() -> None:
     assert rows['block']['forked'] < 100 < rows['block']['spawned']
     for way in ('names', 'few labels'):
         assert rows[way]['forked'] < 100 and rows[way]['spawned'] < 150
+    assert set(rows['order of an epoch']) == {'way', 'peak', 'held'}

@@ -55,7 +55,7 @@ from mtlbox.datasets.layouts import LAYOUTS, Layout
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
 from mtlbox.datasets.listing import Files, Listing
-from mtlbox.datasets.samplers import SampleIndex
+from mtlbox.datasets.samplers import DefaultSampler, SampleIndex
 from mtlbox.datasets.sources import MapFiles, Source
 from mtlbox.datasets.worker import use_one_core
 from mtlbox.evaluation.functional.boundary.thinning import thin
@@ -379,6 +379,15 @@ def _list_and_start(connection: Connection, way: str, count: int) -> None:
     connection.send(sent)
 
 
+def _order_and_begin(connection: Connection, count: int) -> None:
+    """Send MB at the peak of shuffling an epoch, and MB while it is gone through."""
+    before = memory('VmRSS', 'status')
+    running = iter(DefaultSampler(range(count), seed=0))
+    next(running)
+    gc.collect()
+    connection.send([memory('VmHWM', 'status') - before, memory('VmRSS', 'status') - before])
+
+
 def ask(method: str, work: Callable[..., None], *args: Any) -> Any:
     """Return what ``work``, in a process of its own, sends through the connection that it gets first."""
     context = multiprocessing.get_context(method)
@@ -392,24 +401,30 @@ def ask(method: str, work: Callable[..., None], *args: Any) -> Any:
 
 
 def measure_memory(samples: int) -> list[dict[str, Any]]:
-    """Return MB per million samples for each way to hold them."""
+    """Return MB per million samples for each way to hold them, and for the order of an epoch, which workers lack."""
     rows = []
     least = np.array(ask('fork', _list_and_start, 'dicts', 1))  # what processes take anyway
     for way in Simulated.WAYS:
         figures = ((np.array(ask('fork', _list_and_start, way, samples)) - least) * (1e6 / samples)).tolist()
         rows.append({'way': way, **dict(zip(('peak', 'held', 'forked', 'spawned'), figures))})
-    return rows
+    least, order = (np.array(ask('fork', _order_and_begin, count)) for count in (1, samples))
+    figures = ((order - least) * (1e6 / samples)).tolist()
+    return [*rows, {'way': 'order of an epoch', **dict(zip(('peak', 'held'), figures))}]
 
 
 def memory_table(rows: list[Mapping[str, Any]]) -> str:
     """Return the rows as a table in Markdown."""
     columns = ('peak', 'held', 'forked', 'spawned')
     head = [
-        '| list held as | peak of listing | afterwards | forked worker | spawned worker |',
+        '| list held as | peak of making | afterwards | forked worker | spawned worker |',
         '| --- |' + ' ---: |' * 4,
     ]
     return '\n'.join(
-        head + [f'| {row["way"]} | {" | ".join(f"{max(row[column], 0):.0f}" for column in columns)} |' for row in rows]
+        head
+        + [
+            f'| {row["way"]} | {" | ".join(f"{max(row[key], 0):.0f}" if key in row else "-" for key in columns)} |'
+            for row in rows
+        ]
     )
 
 

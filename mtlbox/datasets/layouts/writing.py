@@ -8,10 +8,12 @@ import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -165,13 +167,20 @@ def run_jobs(
 
 
 def stream_jobs(
-    work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, description: str, quiet: bool = False
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    *,
+    count: int = 0,
+    workers: int,
+    description: str,
+    quiet: bool = False,
 ) -> Iterator[Result]:
     """Give ``work`` of each job as it is done, in order, computed by ``workers`` processes under a progress bar.
 
     Args:
         work: A function at the top level of a module.
-        jobs: Its arguments.
+        jobs: Its arguments; few are taken before they are needed.
+        count: How many there are, where ``jobs`` has no length.
         workers: Processes; 0 or 1 works in this one.
         description: What the progress bar says.
         quiet: Show no progress bar.
@@ -179,18 +188,20 @@ def stream_jobs(
     Raises:
         ChildProcessError: A process was killed.
     """
+    count = len(jobs) if isinstance(jobs, Sized) else count
 
     def follow(results: Iterable[Result]) -> Iterable[Result]:
-        return tqdm(results, total=len(jobs), desc=description, unit='image', disable=quiet)
+        return tqdm(results, total=count, desc=description, unit='image', disable=quiet)
 
-    if workers <= 1 or len(jobs) <= 1:
+    if workers <= 1 or count <= 1:
         yield from follow(map(work, jobs))
         return
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)  # a forked process waits for ever for threads that were in this one; torch as well
     try:
-        with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_begin_process) as executor:
-            yield from follow(executor.map(work, jobs, chunksize=max(1, min(8, len(jobs) // (4 * workers)))))
+        with ProcessPoolExecutor(min(workers, count), initializer=_begin_process) as executor:
+            size = max(1, min(8, count // (4 * workers)))
+            yield from follow(_in_order(executor, work, iter(jobs), size=size, most=4 * workers))
     except BrokenProcessPool:
         raise ChildProcessError(
             f'A process of {workers} was killed, perhaps for lack of memory: fewer --workers need less. The same '
@@ -198,6 +209,27 @@ def stream_jobs(
         ) from None
     finally:
         cv2.setNumThreads(threads)
+
+
+def _in_order(
+    executor: Executor, work: Callable[[Job], Result], jobs: Iterator[Job], *, size: int, most: int
+) -> Iterator[Result]:
+    """As ``executor.map``, of which at most ``most`` groups of ``size`` jobs wait at a time."""
+    waiting: deque[Future[list[Result]]] = deque()
+    try:
+        while group := list(islice(jobs, size)):
+            waiting.append(executor.submit(_work_on, work, group))
+            if len(waiting) >= most:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _work_on(work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+    return [work(job) for job in jobs]
 
 
 def _begin_process() -> None:
