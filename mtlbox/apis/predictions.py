@@ -202,7 +202,8 @@ def score_predictions(
             truth = sample.gt.get(key)
             size = tuple(truth.data.shape[-2:])
             labelled = truth.get('labelled', True)
-            maps[key] = task.pack(folder.read(task, sample, size) if labelled else task.empty(size))
+            truth.data = task.widen(truth.data)
+            maps[key] = task.widen(task.pack(folder.read(task, sample, size) if labelled else task.empty(size)))
         sample.set_maps('pred', maps)
         evaluator.process([sample])
     return {**evaluator.description(), 'scores': evaluator.evaluate(len(dataset))}

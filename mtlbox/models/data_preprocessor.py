@@ -19,6 +19,8 @@ from mtlbox.tasks import Task
 class MultiTaskDataPreprocessor(BaseDataPreprocessor):
     """Normalises and batches images; pads them with zeros and each task's map with its ignore value.
 
+    Maps, which may come as bytes, get their task's type.
+
     Args:
         tasks: The model's tasks by key; given by the model.
         mean: Subtracted from RGB in 0..255.
@@ -72,6 +74,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
             batch = batch.contiguous(memory_format=torch.channels_last)
         for image, sample in zip(images, samples or ()):
             sample.set_metainfo({'pad_shape': (height, width)})
+            self._widen_maps(sample)
             if training:
                 self._pad_maps(sample, tuple(image.shape[-2:]), height, width)
         return {'inputs': batch, 'data_samples': samples}
@@ -80,6 +83,14 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         image = (image.float() - self.mean) / self.std
         return F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2]))
 
+    def _widen_maps(self, sample: MTLDataSample) -> None:
+        """Give the maps of ``sample``, which is a copy of the loader's, the types of their tasks."""
+        gt = sample.get('gt', {})
+        for key, task in self.tasks.items():
+            if key in gt:
+                element = gt.get(key)
+                element.data = task.widen(element.data)
+
     def _pad_maps(self, sample: MTLDataSample, size: tuple[int, ...], height: int, width: int) -> None:
         """Give ``sample`` a map of every task, at the batch's size, that says whether it is labelled."""
         gt = sample.get('gt')
@@ -87,7 +98,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         for key, task in self.tasks.items():
             element = None if gt is None else gt.get(key)
             if element is None:
-                maps[key], labelled[key] = task.pack(task.empty((height, width))), False
+                maps[key], labelled[key] = task.widen(task.pack(task.empty((height, width)))), False
                 continue
             h, w = element.shape
             if (h, w) != size:

@@ -39,7 +39,7 @@ class Task:
     gt_channels: ClassVar[int] = 1
     """Channels C of its ground truth and of its decoded prediction."""
     dtype: ClassVar[torch.dtype] = torch.float32
-    """Type of the packed ground truth."""
+    """Type of the ground truth that losses and metrics meet."""
     ignore_value: ClassVar[float] = 0.0
     """Value of the pixels that have no label; also what padding is filled with."""
     interpolation: ClassVar[int] = cv2.INTER_NEAREST
@@ -178,10 +178,19 @@ class Task:
         return np.full(shape, self.ignore_value, dtype=kind)
 
     def pack(self, gt: Array) -> Tensor:
-        """Turn ``gt`` into a tensor ``(C, H, W)`` of this task's type."""
+        """Turn ``gt`` into a tensor ``(C, H, W)``, a copy; uint8 stays uint8, all else gets :attr:`dtype`.
+
+        So a map of bytes passes from process to process, and to the device, as bytes; see :meth:`widen`.
+        """
+        if gt.dtype == np.uint8:
+            return torch.from_numpy(gt.copy()[None] if gt.ndim == 2 else planes(gt))
         kind = np.float32 if self.dtype.is_floating_point else np.int64
         array = gt.astype(kind)[None] if gt.ndim == 2 else planes(gt.astype(kind, copy=False))
-        return torch.from_numpy(array).to(self.dtype)
+        return self.widen(torch.from_numpy(array))
+
+    def widen(self, packed: Tensor) -> Tensor:
+        """Return a packed map in :attr:`dtype`."""
+        return packed.to(self.dtype)
 
     def unpack(self, packed: Tensor) -> Array:
         """Turn a tensor ``(C, H, W)`` back into ``(H, W)`` or ``(H, W, C)``."""

@@ -66,6 +66,21 @@ def test_pads_images_with_zeros_and_maps_in_training_only(training):
     assert first.map('gt', 'semseg').dtype == torch.long
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_maps_of_bytes_get_their_tasks_types(training):
+    tasks = build_tasks({'semseg': {'type': 'SemSeg', 'num_classes': 3}, 'saliency': {'type': 'Saliency'}})
+    packed = MTLDataSample(metainfo={'ori_shape': (4, 5), 'img_shape': (4, 5)})
+    gt = np.random.default_rng(0).choice(np.uint8([0, 1, 255]), (4, 5))
+    packed.set_maps('gt', {key: task.pack(gt) for key, task in tasks.items()}, {'semseg': True, 'saliency': False})
+    data = {'inputs': [make_image(4, 5)], 'data_samples': [packed]}
+    (sample,) = MultiTaskDataPreprocessor(tasks=tasks)(data, training)['data_samples']
+    for key, task in tasks.items():
+        assert packed.map('gt', key).dtype == torch.uint8, 'the sample of the loader is left alone'
+        assert sample.map('gt', key).dtype == task.dtype
+        np.testing.assert_array_equal(sample.map('gt', key)[0].numpy(), gt)
+        assert sample.gt.get(key).labelled is (key == 'semseg')
+
+
 def test_leaves_the_loaders_samples_alone():
     data = {'inputs': [make_image(4, 4), make_image(8, 8)], 'data_samples': [make_sample(4, 4), make_sample(8, 8)]}
     preprocessor = MultiTaskDataPreprocessor(tasks=TASKS)

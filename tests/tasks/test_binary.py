@@ -25,7 +25,8 @@ def test_legal_types_pack_to_floats(dtype):
     gt = np.array([[0, 1, 255]], dtype)
     Saliency().check(gt, 'here')
     packed = Saliency().pack(gt)
-    assert packed.dtype == torch.float32 and packed.tolist() == [[[0, 1, 255]]]
+    assert packed.dtype == (torch.uint8 if dtype == np.uint8 else torch.float32)
+    assert Saliency().widen(packed).dtype == torch.float32 and packed.tolist() == [[[0, 1, 255]]]
     assert Saliency().valid(packed[None]).tolist() == [[[True, True, False]]]
 
 

@@ -29,7 +29,7 @@ def tool() -> ModuleType:
 @pytest.mark.parametrize('layout', ['nyuv2-13', 'nyud-c'])
 def test_the_reference_reads_the_same(tool: ModuleType, layout: str, tmp_path: Path) -> None:
     write_replica(layout, tmp_path, counts={'train': 1, 'val': 1}, size=SIZE, quiet=True)
-    dataset = tool.build(LAYOUTS[layout], str(tmp_path), 'read', SIZE)
+    dataset = tool.build(LAYOUTS[layout], str(tmp_path), 'read', SIZE, LAYOUTS[layout].options)
     ours, plain = dataset[0], tool.Reference(dataset, SIZE, 'read')(0)
     image = plain['image'].numpy() * tool.STD[:, None, None] + tool.MEAN[:, None, None]
     np.testing.assert_allclose(ours['inputs'].numpy(), image, atol=1e-3)
@@ -42,7 +42,7 @@ def test_the_reference_reads_the_same(tool: ModuleType, layout: str, tmp_path: P
 def test_the_reference_makes_the_same_of_other_maps(tool: ModuleType, tmp_path: Path) -> None:
     size = (45, 149)  # of the shape of its pictures, so that both focal lengths are one
     write_replica('vkitti2-joint', tmp_path, counts={'train': 1, 'val': 1}, size=size, quiet=True)
-    dataset = tool.build(LAYOUTS['vkitti2-joint'], str(tmp_path), 'read', size)
+    dataset = tool.build(LAYOUTS['vkitti2-joint'], str(tmp_path), 'read', size, {'layout': 'vkitti2-joint'})
     gt, plain = dataset[0]['data_samples'].gt, tool.Reference(dataset, size, 'read')(0)
     np.testing.assert_array_equal(gt.semseg.data.numpy(), plain['semseg'].numpy())
     assert len(gt.semseg.data.unique()) > 3
@@ -54,21 +54,21 @@ def test_the_reference_makes_the_same_of_other_maps(tool: ModuleType, tmp_path: 
     assert np.median(np.degrees(np.arccos(np.clip((ours * normals).sum(-1)[known], -1, 1)))) < 2
 
 
-def test_both_pipelines_of_a_layout_are_timed(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize('name', ['pascal', 'pascal-arrays'])
+def test_all_pipelines_are_timed(tool: ModuleType, name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     page = tmp_path / 'page.md'
     page.write_text('A\n<!-- input-pipeline -->\nold\n<!-- /input-pipeline -->\nB\n')
-    command = ['pascal', '--images', '2', '--passes', '1', '--size', *map(str, SIZE), '--json']
+    command = [name, '--images', '2', '--passes', '1', '--size', *map(str, SIZE), '--json']
     tool.main([*command, '--update', str(page)])
     rows = json.loads(capsys.readouterr().out)
     assert [(row['layout'], row['pipeline'], row['height'], row['width']) for row in rows] == [
-        ('pascal', 'read', *SIZE),
-        ('pascal', 'train', *SIZE),
+        (name, pipeline, *SIZE) for pipeline in ('read', 'train', 'loader')
     ]
     assert all(row['ours'] > 0 and row['reference'] > 0 and row['decoded'] > row['ours'] for row in rows)
     assert page.read_text() == (
         f'A\n<!-- input-pipeline -->\n{tool.table(rows, speeds=False)}\n<!-- /input-pipeline -->\nB\n'
     )
-    known = [{**rows[0], 'ours': 30.0, 'reference': 20.0, 'decoded': 40.0}]
+    known = [{**rows[0], 'layout': 'pascal', 'ours': 30.0, 'reference': 20.0, 'decoded': 40.0}]
     assert tool.table(known).splitlines()[2] == '| pascal | 24x32 | read | 30 | 20 | 40 | 1.50 | 2.00 |'
     assert tool.table(known, speeds=False).splitlines()[2] == '| pascal | 24x32 | read | 1.50 | 2.00 |'
     page.write_text('no marks')
@@ -81,6 +81,17 @@ def test_table_of_memory(tool: ModuleType) -> None:
     names = {'way': 'names', 'peak': 65.4, 'held': 41, 'forked': -0.1, 'spawned': 34}
     lines = tool.memory_table([names, {'way': 'order', 'peak': 12, 'held': 4}]).splitlines()
     assert lines[2:] == ['| names | 65 | 41 | 0 | 34 |', '| order | 12 | 4 | - | - |']
+
+
+def test_a_delivered_sample_takes_what_its_worker_does(tool: ModuleType) -> None:
+    def work(index: int) -> int:
+        end = tool.time.process_time() + 0.01
+        while tool.time.process_time() < end:
+            pass
+        return int(index)
+
+    speed = tool.measure_delivered({'ours': work, 'reference': lambda index: None}, images=5, passes=3)
+    assert 50 < speed['ours'] < 100 < 3 * speed['ours'] < speed['reference']
 
 
 def test_an_unknown_layout(tool: ModuleType, capsys: pytest.CaptureFixture) -> None:

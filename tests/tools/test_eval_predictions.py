@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 from mtlbox.apis.predictions import PredictionFolder
 from mtlbox.config import load_config
 from mtlbox.datasets.base import MultiTaskDataset
+from mtlbox.evaluation import MTLEvaluator
 from mtlbox.leaderboard.runs import read_run
 from mtlbox.registry import DATASETS, EVALUATORS
 from mtlbox.structures import MTLDataSample
@@ -82,12 +83,26 @@ def score(folder: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize('arrays', ['npy', 'png16'])
 def test_what_infer_writes(
-    data: MultiTaskDataset, maps: list[dict[str, np.ndarray]], expected: dict[str, float], arrays: str, tmp_path: Path
+    data: MultiTaskDataset,
+    maps: list[dict[str, np.ndarray]],
+    expected: dict[str, float],
+    arrays: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    types, process = [], MTLEvaluator.process
+
+    def spy(self: MTLEvaluator, samples: list[Any], data_batch: Any = None) -> None:
+        for sample in samples:
+            types.extend((key, sample.map(name, key).dtype) for name in ('gt', 'pred') for key in maps[0])
+        process(self, samples, data_batch)
+
+    monkeypatch.setattr(MTLEvaluator, 'process', spy)
     write = tool('infer').Writer(tmp_path, data.tasks, arrays, False)
     for index, predicted in enumerate(maps):
         write(f'val_{index}', np.zeros((32, 64, 3), np.uint8), predicted)
     result = score(tmp_path)
+    assert types and all(dtype == data.tasks[key].dtype for key, dtype in types), 'metrics meet no bytes'
     assert result['scores'] == pytest.approx(expected, rel=1e-6 if arrays == 'npy' else 2e-3)
     assert 0 < result['scores']['semseg/mIoU'] < 100 and result['scores']['depth/rmse'] > 0.01
     assert result['protocols'] == {'semseg': 'pooled-absent-skipped', 'depth': 'pixel-pooled', 'normals': 'arccos'}

@@ -1,16 +1,20 @@
 """Images per second and core of the input pipeline, beside the usual way to read the same files.
 
-    python tools/benchmarks/dataloader.py [LAYOUT ...] [--images 16] [--passes 3] [--json]
+    python tools/benchmarks/dataloader.py [NAME ...] [--images 16] [--passes 3] [--json]
     python tools/benchmarks/dataloader.py --memory [--samples 200000] [--json]
     python tools/benchmarks/dataloader.py [--memory] --update docs/complexity_and_speed.md
 
 Replicas of the layouts are written to a temporary folder and read by one process on one core, OpenCV and torch with one
-thread each; files come from the system's cache. Two pipelines are measured: ``read`` (decode, check and pack all tasks)
-and ``train`` (ATRC's: zoom by 0.5 to 2, a crop in which no class fills more than 75 %, flip, colours, pack).
+thread each; files come from the system's cache. Three pipelines are measured: ``read`` (decode, check and pack all
+tasks), ``train`` (ATRC's: zoom by 0.5 to 2, a crop in which no class fills more than 75 %, flip, colours, pack), both
+called in a process of their own, and ``loader``, which is ``train`` through torch's DataLoader: the samples are put
+together to batches and sent through shared memory, and the time of the process that receives them counts too. A name
+such as ``nyud-arrays`` is the data set converted to arrays, beside the reference on the archive that it was made of.
 
 The reference is what most code of this field does with the same files and steps: Pillow, ``np.load`` and ``loadmat``,
 the file of each task read anew, every map as float32, a loop over the tasks per step, colours changed step by step in
-uint8 (as in mmsegmentation), normalisation in the worker. Where a map is made of another one, it makes it by plain
+uint8 (as in mmsegmentation), normalisation in the worker, which gives freed memory back to the system, as by default.
+Where a map is made of another one, it makes it by plain
 NumPy: normals of a depth map by the cross product of its differences, classes of colours by a comparison per class. It
 checks nothing and leaves numbers of classes and units as they are stored.
 
@@ -36,6 +40,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,33 +48,46 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 from PIL import Image
 from scipy.io import loadmat
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.tables import replace_between
 from mtlbox.datasets import MultiTaskDataset
+from mtlbox.datasets.arrays import ARRAYS
 from mtlbox.datasets.layouts import LAYOUTS, Layout
+from mtlbox.datasets.layouts.arrays import SETS, convert
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import available_cores
 from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.samplers import DefaultSampler, SampleIndex
 from mtlbox.datasets.sources import MapFiles, Source
+from mtlbox.datasets.verify import KNOWN
 from mtlbox.datasets.worker import use_one_core
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks.base import Array
 
 CAT_TASK, CAT_MAX = 'semseg', 0.75
-PIPELINES = ('read', 'train')
+PIPELINES = ('read', 'train', 'loader')
+ARCHIVES = {
+    **{name: name for name in LAYOUTS},
+    **{name: [key for key, one in LAYOUTS.items() if one.dataset is KNOWN[name][0]][-1] for name in SETS},
+}
+"""What can be measured: name, and the layout that its files are, or are converted from."""
+BATCH = 8
 MEAN, STD = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
 
 
-def build(layout: Layout, root: str, pipeline: str, size: tuple[int, int]) -> MultiTaskDataset:
-    """Build the data set of a replica with one of the two pipelines, which crops to ``size``."""
+def build(
+    layout: Layout, root: str, pipeline: str, size: tuple[int, int], options: Mapping[str, Any]
+) -> MultiTaskDataset:
+    """Build the data set of a replica with one of the pipelines, two of which crop to ``size``."""
     steps: list[dict[str, Any]] = [{'type': 'PackMultiTaskInputs'}]
-    if pipeline == 'train':
+    if pipeline != 'read':
         steps = [
             {
                 'type': 'RandomScaleCrop',
@@ -83,7 +101,7 @@ def build(layout: Layout, root: str, pipeline: str, size: tuple[int, int]) -> Mu
             {'type': 'PhotometricDistortion', 'hue': 36},
             *steps,
         ]
-    return layout.dataset(data_root=root, split='train', tasks=layout.tasks, pipeline=steps, **layout.options)
+    return layout.dataset(data_root=root, split='train', tasks=layout.tasks, pipeline=steps, **options)
 
 
 class Reference:
@@ -92,7 +110,7 @@ class Reference:
     Args:
         dataset: It says which files there are.
         size: (H, W) of the crop.
-        pipeline: ``'read'`` or ``'train'``.
+        pipeline: One of ``PIPELINES``.
     """
 
     def __init__(self, dataset: MultiTaskDataset, size: tuple[int, int], pipeline: str) -> None:
@@ -109,7 +127,7 @@ class Reference:
         for key, array in maps.items():
             if array.shape[:2] != image.shape[:2]:  # an annotation that is no map
                 maps[key] = np.zeros(image.shape[:2], np.float32)
-        if self.pipeline == 'train':
+        if self.pipeline != 'read':
             image, maps = self._augment(image, maps)
         image = (image.astype(np.float32) - MEAN) / STD
         return {key: _tensor(array) for key, array in {'image': image, **maps}.items()}
@@ -234,18 +252,18 @@ def _tensor(array: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).float()
 
 
-def measure(dataset: MultiTaskDataset, reference: Reference, *, images: int, passes: int) -> dict[str, float]:
-    """Return the images per second of ours, of the reference, and of decoding the files."""
+def ways_of(dataset: MultiTaskDataset, reference: Reference) -> dict[str, Callable[[SampleIndex], Any]]:
+    """Return what is measured: ours, the reference, and decoding the files."""
 
     def decode(index: int) -> None:
         for path in dataset.files_of(dataset.get_data_info(index)):
             decode_only(path)
 
-    ways: dict[str, Callable[[SampleIndex], Any]] = {
-        'ours': dataset.__getitem__,
-        'reference': reference,
-        'decoded': decode,
-    }
+    return {'ours': dataset.__getitem__, 'reference': reference, 'decoded': decode}
+
+
+def measure(ways: Mapping[str, Callable[[SampleIndex], Any]], *, images: int, passes: int) -> dict[str, float]:
+    """Return the images per second of each way, called in a process of its own."""
     least = dict.fromkeys(ways, float('inf'))
     with ExitStack() as stack:
         workers = {name: stack.enter_context(_worker(way, tuned=name != 'reference')) for name, way in ways.items()}
@@ -258,6 +276,58 @@ def measure(dataset: MultiTaskDataset, reference: Reference, *, images: int, pas
             if turn:  # the first pass warms up
                 least = {name: min(least[name], seconds[name]) for name in ways}
     return {name: images / least[name] for name in ways}
+
+
+def measure_delivered(
+    ways: Mapping[str, Callable[[SampleIndex], Any]], *, images: int, passes: int
+) -> dict[str, float]:
+    """Return the images per second of each way through a DataLoader, of the worker's and the receiver's time."""
+    return {
+        name: 1 / ask('fork', _deliver, _Stamped(way, images, passes), name != 'reference')
+        for name, way in ways.items()
+    }
+
+
+class _Stamped(Dataset):
+    """The samples of some passes, each with the time of the process when it was begun.
+
+    One pass more than is measured, to warm up, goes first, and one sample more last, whose beginning is the end.
+    """
+
+    def __init__(self, way: Callable[[SampleIndex], Any], images: int, passes: int) -> None:
+        self.way, self.images, self.passes = way, images, passes
+
+    def __len__(self) -> int:
+        return self.images * (self.passes + 1) + 1
+
+    def __getitem__(self, index: int) -> tuple[float, Any]:
+        turn, number = divmod(index, self.images)
+        return time.process_time(), self.way(SampleIndex(number, (0, turn)))
+
+
+def _deliver(connection: Connection, samples: _Stamped, tuned: bool) -> None:
+    """Send the seconds that a sample takes in the worker and in this process, which receives it."""
+    loader = DataLoader(
+        samples,
+        batch_size=min(BATCH, samples.images),
+        num_workers=1,
+        collate_fn=pseudo_collate,
+        worker_init_fn=partial(_init_worker, tuned),
+        multiprocessing_context='fork',
+    )
+    stamps: list[float] = []
+    received: list[tuple[int, float]] = []
+    for begun, _ in loader:
+        stamps += begun
+        received.append((len(stamps), time.process_time()))
+    worker = (stamps[-1] - stamps[samples.images]) / (samples.images * samples.passes)
+    (few, first), (many, last) = received[0], received[-1]
+    connection.send(worker + (last - first) / (many - few))
+
+
+def _init_worker(tuned: bool, number: int) -> None:
+    if tuned:
+        use_one_core()
 
 
 @contextmanager
@@ -285,18 +355,25 @@ def _serve(connection: Connection, way: Callable[[SampleIndex], Any], tuned: boo
 
 
 def measure_all(names: list[str], *, images: int, passes: int, size: tuple[int, int] | None) -> list[dict[str, Any]]:
-    """Write a replica of each layout, and measure both pipelines on it."""
+    """Write a replica of each layout, convert it where that is asked for, and measure the pipelines on it."""
     rows = []
     for name in names:
-        layout = LAYOUTS[name]
-        with tempfile.TemporaryDirectory() as root:
-            counts = {'train': images, 'val': 1}
-            write_replica(name, root, counts=counts, size=size, workers=available_cores(), quiet=True)
+        archive = ARCHIVES[name]
+        layout = LAYOUTS[archive]
+        with tempfile.TemporaryDirectory() as folder:
+            root, options, counts = f'{folder}/{archive}', layout.options, {'train': images, 'val': 1}
+            write_replica(archive, root, counts=counts, size=size, workers=available_cores(), quiet=True)
+            ours = root
+            if name in SETS:
+                ours, options = f'{folder}/{name}', {'layout': ARRAYS}
+                convert(root, ours, dataset=name, quiet=True)
             shape = size or layout.size
             for pipeline in PIPELINES:
-                dataset = build(layout, root, pipeline, shape)
+                dataset = build(layout, ours, pipeline, shape, options)
                 dataset.full_init()
-                speed = measure(dataset, Reference(dataset, shape, pipeline), images=images, passes=passes)
+                plain = Reference(build(layout, root, pipeline, shape, layout.options), shape, pipeline)
+                how = measure_delivered if pipeline == 'loader' else measure
+                speed = how(ways_of(dataset, plain), images=images, passes=passes)
                 rows.append({'layout': name, 'height': shape[0], 'width': shape[1], 'pipeline': pipeline, **speed})
     return rows
 
@@ -447,7 +524,7 @@ def table(rows: list[Mapping[str, Any]], *, speeds: bool = True) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('layouts', nargs='*', metavar='LAYOUT', help=f'all by default: {", ".join(LAYOUTS)}')
+    parser.add_argument('layouts', nargs='*', metavar='NAME', help=f'all by default: {", ".join(ARCHIVES)}')
     parser.add_argument('--images', type=int, default=16, metavar='N', help='per layout (%(default)s)')
     parser.add_argument('--passes', type=int, default=3, metavar='N', help='over them (%(default)s)')
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'), help="default: the data set's own size")
@@ -461,9 +538,9 @@ def main(argv: list[str] | None = None) -> None:
         help='also write the table, of speeds the ratios only, into this page, between its marks',
     )
     args = parser.parse_args(argv)
-    unknown = [name for name in args.layouts if name not in LAYOUTS]
+    unknown = [name for name in args.layouts if name not in ARCHIVES]
     if unknown:
-        parser.error(f'there is no layout {unknown[0]!r}; known are {", ".join(LAYOUTS)}')
+        parser.error(f'there is no layout {unknown[0]!r}; known are {", ".join(ARCHIVES)}')
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     MMLogger.get_current_instance().setLevel(logging.ERROR)  # each replica says that it is one
@@ -475,7 +552,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.memory:
             rows = measure_memory(args.samples)
         else:
-            rows = measure_all(args.layouts or list(LAYOUTS), images=args.images, passes=args.passes, size=size)
+            rows = measure_all(args.layouts or list(ARCHIVES), images=args.images, passes=args.passes, size=size)
         if args.update:
             replace_between(args.update, mark, memory_table(rows) if args.memory else table(rows, speeds=False))
     print(json.dumps(rows, indent=1) if args.json else memory_table(rows) if args.memory else table(rows))

@@ -35,7 +35,7 @@ def test_image_becomes_channels_first(sample):
 def test_maps_and_metainfo(sample):
     packed = PackMultiTaskInputs()(sample)['data_samples']
     assert packed.metainfo == {'sample_idx': 3, 'sample_id': 'b7', 'ori_shape': (8, 12), 'img_shape': (4, 6)}
-    assert packed.map('gt', 'human_parts').dtype == torch.long and packed.map('gt', 'human_parts')[0, 1, 1] == 3
+    assert packed.map('gt', 'human_parts').dtype == torch.uint8 and packed.map('gt', 'human_parts')[0, 1, 1] == 3
     assert packed.map('gt', 'normals').shape == (3, 4, 6)
     assert packed.gt.normals.labelled is True
     assert stack_maps([packed, packed], 'normals').shape == (2, 3, 4, 6)
