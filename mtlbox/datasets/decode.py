@@ -13,11 +13,8 @@ _UNKNOWN = 0.5  # length below which a decoded normal stands for none
 
 
 def binary_of_picture(path: str) -> Array:
-    """Return 0 and 1 of a picture of 0 and 255; what lies between is rounded."""
-    stored = read_map(path)
-    if stored.max() == 1:
-        raise ValueError(f'{path}: 0 and 255 are expected, but the largest value is 1.')
-    return (stored > 127).astype(np.uint8)
+    """Return 0 and 1 of a picture of probabilities that are stored as 0..255: what is above 127.5 is 1."""
+    return (read_map(path) > 127).astype(np.uint8)
 
 
 def plane(stored: Array) -> Array:

@@ -36,6 +36,7 @@ from mtlbox.datasets.sources import (
     fields_of,
     find_names,
     is_scaled,
+    sizes_said,
     suffixes_in,
 )
 from mtlbox.registry import did_you_mean
@@ -152,8 +153,8 @@ class ListedDataset(NamedDataset):
         """
         if not self.layout.resample or task.key not in self.label_names:
             return super().fit_label(label, task, info, size)
-        given = f'is {label.shape[0]}x{label.shape[1]}, its picture {size[0]}x{size[1]}'
-        said = f'{info["label_paths"][self.label_names[task.key]]} {given}'
+        files = info['label_files'][self.label_names[task.key]]
+        said = sizes_said(' with '.join(files), label.shape, size)
         if not is_scaled(label.shape[:2], size):
             raise ValueError(
                 f'{said} (height x width): a map of another size is brought to that of its picture, but only where it '

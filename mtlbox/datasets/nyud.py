@@ -33,7 +33,7 @@ import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.class_names import NYUD_40_CLASSES, TASKONOMY_17_CLASSES
-from mtlbox.datasets.decode import binary_of_picture, plane, require_floats, unit, vectors_of_picture
+from mtlbox.datasets.decode import plane, require_floats, unit, vectors_of_picture
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
@@ -100,7 +100,10 @@ def _normals(path: str) -> Array:
 
 def _boundary(path: str) -> Array:
     if Path(path).suffix != '.npy':
-        return binary_of_picture(path)
+        stored = read_map(path)
+        if stored.max() == 1:
+            raise ValueError(f'{path}: 0 and 255 are expected, but the largest value is 1.')
+        return (stored > 127).astype(np.uint8)
     stored = plane(_stored(path))
     return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
 

@@ -14,6 +14,8 @@ Boundaries are where the Laplacian of the LabelMap is not zero, thinned. Normals
 scenes and are kept on what those have: the classes of the LabelMap whose name is one of NYU Depth v2's 894, and
 monitors. Saliency is a prediction as well. The parts of the persons are merged to six; an image without any says
 nothing about them. The axes of the normals beyond x, which comes first, are not verified.
+Maps that are their picture at another scale are brought to its size, as the archive's own code does; normals before
+they are masked.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ from mtlbox.datasets.decode import binary_of_picture, normals_of_picture, vector
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
+from mtlbox.datasets.sources import is_scaled
 from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.registry import DATASETS
+from mtlbox.tasks import Normals
 from mtlbox.tasks.base import Array
 from mtlbox.tasks.palette import Colour
 
@@ -98,6 +102,7 @@ CLASSES_WITH_NORMALS = {
 """Numbers and names of the LabelMap's classes on which normals are kept."""
 
 _WITH_NORMALS = np.array(sorted(CLASSES_WITH_NORMALS))
+_resize_normals = Normals().resize
 
 
 def boundaries_of(labels: Array) -> Array:
@@ -143,7 +148,9 @@ def _boundary(found: LabelMap) -> Array:
 
 def _normals(path: str, found: LabelMap) -> Array:
     normals, labels = normals_of_picture(path), found.labels
-    if labels.shape != normals.shape[:2]:
+    if is_scaled(normals.shape[:2], labels.shape):
+        normals = _resize_normals(normals, labels.shape)
+    else:
         raise ValueError(f'{path} is {normals.shape[0]}x{normals.shape[1]}, but {found.path} has {labels.shape}.')
     normals[~np.isin(labels, _WITH_NORMALS)] = 0
     return normals
@@ -200,6 +207,7 @@ class PASCALContext(ListedDataset):
         FileLayout(
             name='pascal',
             title="ASTMT's PASCAL_MT.tgz",
+            resample=True,
             images=Source.at('JPEGImages/{name}.jpg'),
             maps={
                 'semseg': MapFiles(

@@ -77,6 +77,11 @@ class MapFiles(NamedTuple):
         return self.read(*given)
 
 
+def sizes_said(path: str, size: tuple[int, ...], full: tuple[int, ...]) -> str:
+    """Say of which size the map of a file is, and of which its picture."""
+    return f'{path}: the map is {size[0]}x{size[1]}, its picture {full[0]}x{full[1]}'
+
+
 def is_scaled(size: tuple[int, ...], full: tuple[int, ...]) -> bool:
     """Return whether ``size`` (H, W) is ``full`` at another scale: up to 4 times it, rounded to whole pixels."""
     if not all(full):

@@ -21,6 +21,7 @@ from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.layouts.writing import stream_jobs
 from mtlbox.datasets.listed import ListedDataset
+from mtlbox.datasets.sources import sizes_said
 from mtlbox.datasets.verdict import Journal, Stamp
 from mtlbox.datasets.verify_report import LabelReport, Report, SplitReport
 from mtlbox.registry import did_you_mean
@@ -334,13 +335,17 @@ def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found
         seen = gt if stored is None else stored  # a map may be without a label only because of what is wrong with it
         if seen is None:
             continue
+        file = (sample.get('label_paths') or {}).get(name, sample['sample_id'])
+        said = sizes_said(file, seen.shape, image.shape)
+        if seen.shape[:2] != image.shape[:2] and said not in found.resampled:
+            found.resampled.append(said)  # reading has brought it to the size of another map
         share = task.flawed(seen)
         if share is not None:
             found.flawed[key] = share
         usual = dataset.METAINFO.get('usual', {}).get(name)
         doubt = task.doubt(seen, usual=usual, lossy=dataset.is_lossy(name))
         if doubt:
-            found.doubts.append(f'{(sample.get("label_paths") or {}).get(name, sample["sample_id"])}: {doubt}')
+            found.doubts.append(f'{file}: {doubt}')
     return found._replace(size='x'.join(map(str, image.shape[:2])))
 
 

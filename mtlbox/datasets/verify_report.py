@@ -82,6 +82,11 @@ class SplitReport:
             for label, seen in self.labels.items()
             if seen.read and not seen.labelled
         ]
+        doubts += [
+            f'{name}: {label!r} is {seen.low:g} at every labelled pixel of {seen.labelled} maps'
+            for label, seen in self.labels.items()
+            if seen.labelled > 1 and seen.low == seen.high
+        ]
         if self.resampled:
             maps = '1 map is' if self.resampled == 1 else f'{self.resampled} maps are'
             doubts.append(f'{name}: {maps} of another size, brought to that of their picture: {self.first_resampled}')

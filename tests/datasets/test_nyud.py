@@ -192,8 +192,13 @@ def overwrite(path: Path, content: Any) -> None:
 
 FULL = np.full((H, W), 1.0)
 WRONG = [
-    ('nyud-a', 'depth/0003.mat', {'depth': FULL.T}, r'depth/0003\.mat is 8x6, its picture 6x8'),
-    ('nyud-b', 'normals/0003.npy', np.full((H, W - 2, 3), 0.5), r'normals/0003\.npy is 6x6, (its picture|but) '),
+    ('nyud-a', 'depth/0003.mat', {'depth': FULL.T}, r'depth/0003\.mat: the map is 8x6, its picture 6x8'),
+    (
+        'nyud-b',
+        'normals/0003.npy',
+        np.full((H, W - 2, 3), 0.5),
+        r'normals/0003\.npy.* is 6x6, (its picture|but) ',
+    ),
     ('nyud-a', 'images/0003.jpg', b'', r'images/0003\.jpg is empty'),
     ('nyud-a', 'images/0003.jpg', b'\x89PNG', r'images/0003\.jpg is not a JPEG picture'),
     ('nyud-a', 'depth/0003.mat', b'not a matrix' * 20, r'depth/0003\.mat is not a MATLAB file of version 5'),

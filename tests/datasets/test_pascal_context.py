@@ -170,8 +170,7 @@ def test_classes_with_normals() -> None:
             r'but .*2008_000001\.mat has \(2, 3\)',
         ),
         ('semseg/VOC12/2008_000001.png', np.full((H, W), 30, np.uint8), r'holds \[30\], but only 0\.\.20'),
-        ('sal_distill/2008_000001.png', np.full((H, W), 1, np.uint8), '0 and 255 are expected'),
-        ('normals_distill/2008_000001.png', np.zeros((H, W - 1, 3), np.uint8), 'is 12x15, but .* is 12x16'),
+        ('normals_distill/2008_000001.png', np.zeros((H, W - 2, 3), np.uint8), 'is 12x14, but .* is 12x16'),
     ],
 )
 def test_a_wrong_file_is_named(root: Path, file: str, content: Any, complaint: str) -> None:
@@ -184,6 +183,26 @@ def test_a_wrong_file_is_named(root: Path, file: str, content: Any, complaint: s
     with pytest.raises(ValueError, match=complaint) as caught:
         build(root).load_sample(0)
     assert file in str(caught.value)
+
+
+def test_maps_at_another_scale_are_brought_to_the_size_of_their_picture(root: Path) -> None:
+    before = build(root).load_sample(0)['gt']
+    for file in ('normals_distill', 'sal_distill', 'semseg/VOC12'):
+        path = root / file / '2008_000001.png'
+        picture = np.asarray(Image.open(path))
+        Image.fromarray(picture.repeat(2, 0).repeat(2, 1)).save(path)
+    sample = build(root).load_sample(0)
+    for key in ('semseg', 'saliency', 'boundary'):
+        np.testing.assert_array_equal(sample['gt'][key], before[key])
+    known = before['normals'].any(-1)
+    np.testing.assert_array_equal(sample['gt']['normals'].any(-1), known, 'masked at the size of the picture')
+    np.testing.assert_allclose(sample['gt']['normals'][:5], before['normals'][:5], atol=1e-6)
+    assert [said.split(': ')[1] for said in sample['resampled']] == ['the map is 24x32, its picture 12x16'] * 2
+
+
+def test_a_dark_saliency_is_one_without_an_object(root: Path) -> None:
+    Image.fromarray(np.full((H, W), 1, np.uint8)).save(root / 'sal_distill/2008_000001.png')
+    assert not build(root).load_sample(0)['gt']['saliency'].any()
 
 
 def test_what_is_missing_is_named_in_both_places(root: Path) -> None:

@@ -167,7 +167,6 @@ VECTORS = np.dstack([np.zeros(SIZE), np.zeros(SIZE), np.full(SIZE, -1)]).astype(
         ('nyuv2-13', 'val/image/0.npy', npy(np.full((*SIZE, 3), 2, np.float32)), 'floats in 0..1'),
         ('cityscapes', 'val/depth/0.npy', npy(np.full((*SIZE, 1), 40, np.float32)), 'rescaled disparities'),
         ('pascal', 'semseg/VOC12/val_000001.png', png(np.full(SIZE, 21, np.uint8)), '21'),
-        ('pascal', 'sal_distill/val_000001.png', png(np.ones(SIZE, np.uint8)), '0 and 255 are expected'),
     ],
 )
 def test_each_fault_is_found(tmp_path: Path, layout: str, file: str, content: bytes, said: str) -> None:
@@ -183,6 +182,7 @@ def test_what_says_nothing_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixt
     root = replica('nyud-c', tmp_path)
     for index in range(2):
         np.save(root / f'depth/val_{index:04d}.npy', np.zeros(SIZE, np.float32))
+        (root / f'edge/val_{index:04d}.png').write_bytes(png(np.zeros(SIZE, np.uint8)))
     (root / 'segmentation/train_0000.png').write_bytes(png(np.zeros(SIZE, np.uint8)))  # one of several
     (root / 'images/train_0001.png').write_bytes(png(np.full((*SIZE, 3), (0, 0, 9), np.uint8)))
     with pytest.raises(SystemExit) as ended:
@@ -192,6 +192,7 @@ def test_what_says_nothing_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixt
     assert report['doubts'] == [
         f'{root}/images/train_0001.png: all pixels are [9, 0, 0]',
         "val: no pixel of 'depth' is labelled, in none of the 2 maps",
+        "val: 'boundary' is 0 at every labelled pixel of 2 maps",
     ]
 
 
@@ -276,7 +277,7 @@ def test_pictures_of_two_sizes_are_doubted(tmp_path: Path) -> None:
     picture = np.eye(24, 32, dtype=np.uint8)[..., None].repeat(3, 2)
     (root / 'images/train_0001.jpg').write_bytes(cv2.imencode('.jpg', 99 * picture)[1].tobytes())
     report = verify('nyud', root, quiet=True)
-    first = f'{root}/segmentation/train_0001.png is 48x64, its picture 24x32'
+    first = f'{root}/segmentation/train_0001.png: the map is 48x64, its picture 24x32'
     assert report.doubts == [
         f'train: 4 maps are of another size, brought to that of their picture: {first}',
         'train: pictures of one size are expected, but there are 48x64 (2), 24x32 (1)',
@@ -294,7 +295,7 @@ def test_a_map_that_is_not_its_picture_at_another_scale_is_refused(
     edges = np.zeros(size, np.uint8)
     file.write_bytes(png(edges) if file.suffix == '.png' else npy(edges))
     (problem,) = verify('nyud', root, quiet=True).problems
-    assert str(file) in problem and f'is {size[0]}x{size[1]}, its picture 48x64' in problem
+    assert str(file) in problem and f'map is {size[0]}x{size[1]}, its picture 48x64' in problem
 
 
 def test_every_bad_label_of_a_sample_is_listed(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ Everything that a label needs is done once: pictures and MATLAB files are decode
 computed, maps of another size brought to that of their picture. What is written is what the data set reads, exact but
 for vectors, which are rounded to 16 bits. The data set recognises the result like any of its layouts, so that a config
 needs no change but the folder; a replica stays a replica. A folder that was not converted to the end is refused.
+The state of each sample's source is kept in ``.mtlbox/sources.json``; where it has changed since, the sample is
+converted anew.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -31,6 +35,7 @@ from mtlbox.datasets.layouts.writing import (
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.listing import Files
 from mtlbox.datasets.messages import REPLICA_MARKER, UNFINISHED_MARKER
+from mtlbox.datasets.verdict import FOLDER, Stamp
 from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, parts_of, silent
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
@@ -41,6 +46,7 @@ SETS = {
 """What can be made: name of the result, and name of the data set."""
 REFUSED = {f'{name}-{ARRAYS}': name for name, (cls, _, _) in KNOWN.items() if not issubclass(cls, ListedDataset)}
 """What is not made, since the data set is NumPy files itself, whose pictures are not whole numbers."""
+_STAMPS = f'{FOLDER}/sources.json'
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ def convert(
 ) -> dict[str, int]:
     """Write a data set as arrays below ``root``; return how many samples were written now, per split.
 
-    Called again with the same parameters it writes what is missing. Every file is complete or absent.
+    Called again with the same parameters it writes what is missing or whose source has changed. Every file is complete
+    or absent.
 
     Args:
         source: Folder of the data.
@@ -155,15 +162,34 @@ def _why_not(dataset: str) -> str:
 
 
 def _open_jobs(splits: Mapping[Part, ListedDataset], root: Path) -> list[_Job]:
-    """Return what is not there yet, each sample once though several splits may have it."""
-    seen, jobs = set[str](), []
+    """Return what is not there yet, each sample once though several splits may have it.
+
+    What is there of a source that has changed since is removed, and what the sources are now is written down.
+    """
+    before, now, jobs = _read_stamps(root), dict[str, str](), []
     for part, data in splits.items():
         for index in range(len(data)):
             files = _files_of(data, index)
-            if files['image'] not in seen and not all(_is_whole(root / path) for path in files.values()):
+            sample = files['image']
+            if sample in now:
+                continue
+            now[sample] = Stamp(data.files_of(data.get_data_info(index)), part.root).digest
+            if before.get(sample, now[sample]) != now[sample]:
+                for path in files.values():
+                    (root / path).unlink(missing_ok=True)
+            if not all(_is_whole(root / path) for path in files.values()):
                 jobs.append(_Job(part, index, root))
-            seen.add(files['image'])
+    write_json(root / _STAMPS, now)
     return jobs
+
+
+def _read_stamps(root: Path) -> dict[str, str]:
+    """Return what the source of each sample was when its conversion began, by the path of its image; {} if unknown."""
+    with suppress(FileNotFoundError, ValueError):
+        found = json.loads((root / _STAMPS).read_text(encoding='utf-8'))
+        if isinstance(found, dict):
+            return found
+    return {}
 
 
 def _files_of(data: ListedDataset, index: int) -> dict[str, str]:
