@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from mmengine.logging import MMLogger
 
 from mtlbox.datasets.arrays import ARRAYS

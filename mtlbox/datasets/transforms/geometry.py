@@ -250,7 +250,8 @@ class RandomScaleCrop(RandomCrop):
         self.zoom = RandomScale(scale=scale, choices=choices)
 
     def transform(self, sample: Sample) -> Sample:
-        """Draw s and a window of what is enlarged by s; make that window."""
+        """Draw s and a window of what is enlarged by s; make that window. Raises as :meth:`check_tasks`."""
+        self.check_tasks(sample['tasks'])
         size, zoom = self.zoom.draw(sample)
         if self.cat_max < 1 and self.cat_task in sample['gt']:
             classes = sample['tasks'][self.cat_task].resize(sample['gt'][self.cat_task], size)
