@@ -25,9 +25,8 @@ The two have one name; ATRC's code today reads the second with the third's crop 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -108,15 +107,14 @@ def _boundary(path: str) -> Array:
     return stored.astype(np.uint8) if stored.dtype.kind == 'b' else stored
 
 
-_KINDS: dict[str, tuple[str, Callable[..., Array]]] = {
+_KINDS: dict[str, tuple[Any, ...]] = {
     'semseg': ('segmentation', _classes),
     'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader(_classes)),
     'depth': ('depth', _depth),
-    'normals': ('normals', _normals),
+    'normals': ('normals', _normals, _vectors),
     'boundary': ('edge', _boundary),
 }
-"""By label: its folder, which all archives share, and its reader."""
-_STORED = {'normals': _vectors}
+"""By label: its folder, which all archives share, its reader, and that of what the reader mends, where it does."""
 
 
 def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
@@ -126,8 +124,8 @@ def _layout(name: str, title: str, images: str, *, resample: bool = False, **map
         title=title,
         images=Source.at(f'images/{{name}}{images}'),
         maps={
-            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),), _STORED.get(label))
-            for label, (folder, read) in _KINDS.items()
+            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),), *stored)
+            for label, (folder, read, *stored) in _KINDS.items()
         },
         resample=resample,
     )

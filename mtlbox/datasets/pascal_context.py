@@ -30,11 +30,11 @@ from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, ListedDataset, MapFiles, Source
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.sources import is_scaled
-from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Normals
 from mtlbox.tasks.base import Array
 from mtlbox.tasks.palette import Colour
+from mtlbox.tasks.thinning import thin
 
 VOC_CLASSES = (
     'background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable',

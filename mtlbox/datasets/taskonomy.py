@@ -31,7 +31,7 @@ into at the start, as 20 million files would take hours: ``tools/data.py verify`
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -77,17 +77,16 @@ def _edges(path: str) -> Array:
     return np.minimum(edges, 1, out=edges)
 
 
-_READERS: dict[str, tuple[Callable[..., Array], str, str]] = {
+_READERS: dict[str, tuple[Any, ...]] = {
     'semseg': (_classes, 'segment_semantic', 'segmentsemantic'),
     'semseg_nyud': (LABEL_MAPS['taskonomy-to-nyud'].reader(_classes), 'segment_semantic', 'segmentsemantic'),
     'semseg_nyuv2': (LABEL_MAPS['taskonomy-to-nyuv2-13'].reader(_classes), 'segment_semantic', 'segmentsemantic'),
     'depth': (_depth, 'depth_zbuffer', 'depth_zbuffer'),
     'depth_euclidean': (_depth, 'depth_euclidean', 'depth_euclidean'),
-    'normals': (_normals, 'normal', 'normal'),
+    'normals': (_normals, 'normal', 'normal', _vectors),
     'edge': (_edges, 'edge_texture', 'edge_texture'),
 }
-"""By label: its reader, its folder, and what its files call it."""
-_STORED = {'normals': _vectors}
+"""By label: its reader, its folder, what its files call it, and the reader of what the first mends, where it does."""
 
 
 def _layout(name: str, title: str, folder: str) -> FileLayout:
@@ -97,8 +96,8 @@ def _layout(name: str, title: str, folder: str) -> FileLayout:
         return Source.at(f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png')
 
     maps = {
-        label: MapFiles(read, (files(domain, called),), _STORED.get(label))
-        for label, (read, domain, called) in _READERS.items()
+        label: MapFiles(read, (files(domain, called),), *stored)
+        for label, (read, domain, called, *stored) in _READERS.items()
     }
     return FileLayout(name=name, title=title, images=files('rgb', 'rgb'), maps=maps)
 

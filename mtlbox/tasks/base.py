@@ -87,6 +87,10 @@ class Task:
         gt = self.resample(gt, size)
         return gt if zoom == 1.0 else self.on_zoom(gt, zoom)
 
+    def rescale(self, gt: Array, size: tuple[int, int]) -> Array:
+        """Bring ``gt`` to the ``size`` (H, W) that it is stored at from now on; by default as :meth:`resize` does."""
+        return self.resize(gt, size)
+
     def on_zoom(self, gt: Array, zoom: float) -> Array:
         """Change the values of a map whose content was enlarged by ``zoom``; nothing by default.
 

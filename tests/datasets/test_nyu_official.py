@@ -69,6 +69,18 @@ def test_to_nyud_c(official: dict[str, Path], tmp_path: Path) -> None:
     assert convert(root=tmp_path, dataset='nyud-c', quiet=True, **official) == {'train': 1, 'val': 0}
 
 
+def test_to_half_the_size(official: dict[str, Path], tmp_path: Path) -> None:
+    """A line of one pixel in an odd column is no nearest neighbour of any pixel."""
+    convert(root=tmp_path, dataset='nyud-c', size=(212, 280), quiet=True, **official)
+    sample = NYUD(data_root=str(tmp_path), split='val', tasks=TASKS).load_sample(0)
+    assert {array.shape[:2] for array in (sample['img'], *sample['gt'].values())} == {(212, 280)}
+    middle, boundary = (299 - LEFT) // 2, sample['gt']['boundary']
+    assert (boundary.sum(1) == 1).all() and (boundary[:, middle] == 1).all()
+    semseg = sample['gt']['semseg'][1:]
+    assert (semseg[:, :middle] == 0).all() and (semseg[:, middle + 1 :] == 39).all()
+    assert (sample['gt']['depth'] == 2).all()
+
+
 def test_to_nyuv2_13(official: dict[str, Path], tmp_path: Path) -> None:
     assert convert(root=tmp_path, dataset='nyuv2-13', quiet=True, **official) == {'train': 1, 'val': 2}
     tasks = {**{key: TASKS[key] for key in ('depth', 'normals')}, 'semseg': {'type': 'SemSeg', 'num_classes': 13}}

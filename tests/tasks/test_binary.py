@@ -43,6 +43,26 @@ def test_thin_boundaries_stay_binary():
         assert set(np.unique(moved)) <= {0, 1, 255} and (moved == 1).any()
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_boundaries_that_are_stored_smaller_or_larger_keep_every_line(dtype):
+    gt = np.zeros((24, 30), dtype)
+    gt[:, 7] = gt[13, :20] = 1
+    gt[18:, 24:] = 255
+    before = gt.copy()
+    for size in ((12, 15), (8, 10), (48, 60)):
+        stored = Boundary().rescale(gt, size)
+        rows, columns = size[0] / 24, size[1] / 30
+        assert stored.dtype == dtype and stored.shape == size
+        lines = stored[: int(18 * rows), : int(24 * columns)]
+        assert (lines[1 : int(12 * rows)].sum(1) == 1).all(), 'one pixel wide'
+        assert lines[1:].any(1).all() and lines[:, 1 : int(20 * columns) - 1].any(0).all(), 'up to the ends'
+        assert (stored == 255).sum() == round(36 * rows * columns)
+        Boundary().check(stored, 'stored')
+    np.testing.assert_array_equal(gt, before)
+    assert Boundary().rescale(gt, (24, 30)) is gt
+    assert not (Boundary().resize(gt, (12, 15)) == 1).any(0)[:3].any(), 'nearest neighbours miss them'
+
+
 def test_draws_probability_as_grey():
     assert Saliency().draw(np.float32([[0, 1, 255, 0.5]]))[0, :, 0].tolist() == [0, 255, 127, 127]
 

@@ -28,8 +28,8 @@ from mtlbox.evaluation.functional import boundary_counts, boundary_scores
 from mtlbox.evaluation.functional.boundary.counts import LEVELS, segment_boundaries
 from mtlbox.evaluation.functional.boundary.matching import PixelMatcher
 from mtlbox.evaluation.functional.boundary.nms import suppress
-from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.evaluation.protocols import BoundaryProtocol, get_protocol
+from mtlbox.tasks.thinning import thin
 
 
 def make_image(seed: int, height: int, width: int, kind: str) -> tuple[np.ndarray, np.ndarray]:

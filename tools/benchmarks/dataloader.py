@@ -68,8 +68,8 @@ from mtlbox.datasets.samplers import DefaultSampler, SampleIndex
 from mtlbox.datasets.sources import MapFiles, Source
 from mtlbox.datasets.verify import KNOWN
 from mtlbox.datasets.worker import use_one_core
-from mtlbox.evaluation.functional.boundary.thinning import thin
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.thinning import thin
 
 CAT_TASK, CAT_MAX = 'semseg', 0.75
 PIPELINES = ('read', 'train', 'loader')

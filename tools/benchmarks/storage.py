@@ -102,41 +102,39 @@ def as_webp(rooms: Sequence[Maps], folder: Path) -> Read:
     """Store lossless WebP; depth stays a NumPy file."""
     for index, room in enumerate(rooms):
         for key, array in small(room).items():
-            if key == 'depth':
-                np.save(folder / f'{index}_depth.npy', array)
-            else:
+            if array.dtype == np.uint8:
                 Image.fromarray(array).save(folder / f'{index}_{key}.webp', lossless=True)
+            else:
+                np.save(folder / f'{index}_{key}.npy', array)
+    kinds = small(rooms[0])
 
-    def picture(index: int, key: str) -> Array:
+    def one(index: int, key: str) -> Array:
+        if kinds[key].dtype != np.uint8:
+            return np.load(folder / f'{index}_{key}.npy')
         array = np.asarray(Image.open(folder / f'{index}_{key}.webp'))
-        return array if key in ('image', 'normals') else array[..., 0]
+        return array if kinds[key].ndim == 3 else array[..., 0]
 
-    def read(index: int) -> Maps:
-        pictures = {key: picture(index, key) for key in ('image', 'semseg', 'normals', 'boundary')}
-        return decoded({**pictures, 'depth': np.load(folder / f'{index}_depth.npy')})
-
-    return read
+    return lambda index: decoded({key: one(index, key) for key in kinds})
 
 
 def as_cv2_png(rooms: Sequence[Maps], folder: Path) -> Read:
     """Store the pictures of nyud-c, read by OpenCV."""
     for index, room in enumerate(rooms):
         for key, array in small(room).items():
-            if key == 'depth':
-                np.save(folder / f'{index}_depth.npy', array)
-            else:
+            if array.dtype == np.uint8:
                 cv2.imwrite(str(folder / f'{index}_{key}.png'), array[..., ::-1] if array.ndim == 3 else array)
+            else:
+                np.save(folder / f'{index}_{key}.npy', array)
+    kinds = small(rooms[0])
 
-    def read(index: int) -> Maps:
-        pictures = {
-            key: cv2.imread(str(folder / f'{index}_{key}.png'), flag)
-            for key, flag in (('image', 1), ('semseg', 0), ('normals', 1), ('boundary', 0))
-        }
-        for key in ('image', 'normals'):
-            pictures[key] = cv2.cvtColor(pictures[key], cv2.COLOR_BGR2RGB)
-        return decoded({**pictures, 'depth': np.load(folder / f'{index}_depth.npy')})
+    def one(index: int, key: str) -> Array:
+        if kinds[key].dtype != np.uint8:
+            return np.load(folder / f'{index}_{key}.npy')
+        if kinds[key].ndim == 2:
+            return cv2.imread(str(folder / f'{index}_{key}.png'), cv2.IMREAD_GRAYSCALE)
+        return cv2.cvtColor(cv2.imread(str(folder / f'{index}_{key}.png')), cv2.COLOR_BGR2RGB)
 
-    return read
+    return lambda index: decoded({key: one(index, key) for key in kinds})
 
 
 def _npy(array: Array) -> bytes:

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
@@ -50,9 +49,9 @@ from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
 from mtlbox.datasets.nyuv2 import NYUv2
 from mtlbox.datasets.transforms.geometry import resize_image
-from mtlbox.evaluation.functional.boundary.thinning import thin
-from mtlbox.tasks import Depth, Normals, SemSeg
+from mtlbox.tasks import build_tasks
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.thinning import thin
 
 FOCAL, CENTRE = (518.857901, 519.469611), (324.582449, 252.736166)
 """The colour camera of the data set in pixels (x, y), of the authors' toolbox, less one for MATLAB's first pixel."""
@@ -244,7 +243,8 @@ def _convert_one(job: _Job) -> dict[Path, str]:
     if target.window:
         maps = {name: one[target.window] for name, one in maps.items()}
     if maps['image'].shape[:2] != tuple(job.size):
-        maps = {name: _SCALE[name](one, job.size) for name, one in maps.items()}
+        image = resize_image(maps.pop('image'), job.size)
+        maps = {'image': image, **{name: _TASKS[name].rescale(one, job.size) for name, one in maps.items()}}
     return write_files(job.root, target.encode(**maps), **job.names)
 
 
@@ -275,19 +275,15 @@ def boundaries_of_regions(regions: Array) -> Array:
     return thin(lines).astype(np.uint8)
 
 
-def _scale_boundary(boundary: Array, size: tuple[int, int]) -> Array:
-    """Bring boundaries to ``size``; what becomes smaller keeps them."""
-    return thin(cv2.resize(boundary.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-
-
-_SCALE: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
-    'image': resize_image,
-    'semseg': SemSeg(num_classes=len(NYUD_40_CLASSES)).resize,
-    'depth': Depth().resize,
-    'normals': Normals().resize,
-    'boundary': _scale_boundary,
-}
-"""How each map is brought to a size, by the rules of the tasks."""
+_TASKS = build_tasks(
+    {
+        'semseg': {'type': 'SemSeg', 'num_classes': len(NYUD_40_CLASSES)},
+        'depth': {'type': 'Depth'},
+        'normals': {'type': 'Normals'},
+        'boundary': {'type': 'Boundary'},
+    }
+)
+"""By whose rules the maps are scaled."""
 
 
 def _as_nyud_c(image: Array, semseg: Array, depth: Array, normals: Array, boundary: Array) -> Files:

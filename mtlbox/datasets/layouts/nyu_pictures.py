@@ -182,7 +182,7 @@ def _convert_one(job: _Job) -> dict[Path, str]:
         label = read(label_path, job)
         if label.shape[:2] != image.shape[:2]:
             raise ValueError(f'{label_path} is {_size(label)}, but {path} is {_size(image)} (height x width).')
-        labels[field] = task.resize(label, job.size)
+        labels[field] = task.rescale(label, job.size)
     arrays = mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
     return write_files(job.target, arrays, index=job.index)
 

@@ -1,4 +1,4 @@
-"""Boundaries: suppression, thinning, one-to-one matching, counts and the scores from them."""
+"""Boundaries: suppression, one-to-one matching, counts and the scores from them."""
 
 from mtlbox.evaluation.functional.boundary.counts import boundary_counts
 from mtlbox.evaluation.functional.boundary.scores import (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mtlbox.evaluation.functional._arrays import Array, binary_truth, probabilities
 from mtlbox.evaluation.functional.boundary.matching import PixelMatcher
 from mtlbox.evaluation.functional.boundary.nms import suppress
-from mtlbox.evaluation.functional.boundary.thinning import thin
+from mtlbox.tasks.thinning import thin
 
 COLUMNS = ('matched true pixels', 'true pixels', 'matched predicted pixels', 'predicted pixels')
 """What the columns of the counts are."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from skimage.measure import label
 from skimage.morphology import thin as reference
 
-from mtlbox.evaluation.functional.boundary.thinning import thin
+from mtlbox.tasks.thinning import thin
 
 
 @st.composite
