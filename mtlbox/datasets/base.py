@@ -103,7 +103,8 @@ class MultiTaskDataset(BaseDataset):
     ``{label: unit of its numbers}`` as a :class:`~mtlbox.tasks.Task` states it, where it has any; ``usual``:
     ``{label: (low, high)}`` between which the median of a map lies, beyond which its unit is doubted; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
-    is not published; ``scored``: the split whose scores are published, 'val' unless given."""
+    is not published; ``scored``: the split whose scores are published, 'val' unless given. Any other key is an error;
+    what a map of classes ignores is 255, in every data set."""
     SUBSETS: ClassVar[tuple[str, ...]] = ()
     """What its argument ``subset`` may be, where it has one."""
     ONE_SIZE: ClassVar[bool] = False
