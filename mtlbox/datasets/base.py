@@ -112,7 +112,8 @@ class MultiTaskDataset(BaseDataset):
     ``{label: (low, high)}`` between which the median of a map lies, beyond which its unit is doubted; ``gaps``: names
     of the labels that some samples lack, so that few are chosen among those which have them; ``sizes``:
     ``{split: samples}`` of a published data set, whose scores compare only where all of them are there; None where that
-    is not published; ``scored``: the split whose scores are published, 'val' unless given."""
+    is not published; ``scored``: the split whose scores are published, 'val' unless given. Any other key is an error;
+    what a map of classes ignores is 255, in every data set."""
     SUBSETS: ClassVar[tuple[str, ...]] = ()
     """What its argument ``subset`` may be, where it has one."""
     ONE_SIZE: ClassVar[bool] = False

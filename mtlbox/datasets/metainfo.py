@@ -9,8 +9,9 @@ from mtlbox.registry import TASKS, did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.palette import check_palette
 
-_TABLES = ('classes', 'palette', 'units', 'label_maps')
+_TABLES = ('classes', 'palette', 'units', 'usual', 'label_maps')
 """The parts of the metainfo that are dicts by label."""
+_KNOWN = ('labels', 'gaps', *_TABLES, 'sizes', 'scored')
 
 
 def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
@@ -21,12 +22,16 @@ def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
         metainfo: Its ``METAINFO``.
 
     Raises:
-        ValueError: Something is missing, names no label, or is no palette.
+        ValueError: Something is missing, unknown, names no label, or is no palette.
     """
+    for key in metainfo:
+        if key not in _KNOWN:
+            near = did_you_mean(str(key), _KNOWN)
+            ignored = ' What is ignored is 255 in every map of classes.' if 'ignore' in str(key) else ''
+            raise ValueError(f'METAINFO of {owner} has an unknown key {key!r}.{near}{ignored}')
     labels = metainfo.get('labels')
     if labels is None or isinstance(labels, str):
-        near = did_you_mean('labels', [str(key) for key in metainfo])
-        raise ValueError(f"METAINFO['labels'] of {owner} must be a tuple of names, but is {labels!r}.{near}")
+        raise ValueError(f"METAINFO['labels'] of {owner} must be a tuple of names, but is {labels!r}.")
     gaps = metainfo.get('gaps') or ()
     if isinstance(gaps, str):
         raise ValueError(f"METAINFO['gaps'] of {owner} must be a tuple of names, but is {gaps!r}.")
@@ -54,10 +59,9 @@ def check_metainfo(owner: str, metainfo: Mapping[str, Any]) -> None:
             raise ValueError(f"METAINFO['classes'][{name!r}] of {owner} must be a tuple of names, but is {names!r}.")
         where = f"METAINFO['palette'][{name!r}] of {owner}"
         if name not in palettes:
-            near = did_you_mean('palette', [str(key) for key in metainfo if key not in _TABLES])
             raise ValueError(
                 f'{where} is missing: RGB of the {len(names)} classes, e.g. distinct_colours({len(names)}) of '
-                f'mtlbox.tasks.{near}'
+                'mtlbox.tasks.'
             )
         check_palette(palettes[name], len(names), where)
 

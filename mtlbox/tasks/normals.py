@@ -14,6 +14,7 @@ from mtlbox.tasks.base import Array, Task, Window
 from mtlbox.tasks.palette import Palette
 
 _NONE = 0.1  # length of what a picture's grey may decode to
+_FOCAL = 519 / 640  # focal length in widths of the picture: that of NYU Depth v2's Kinect, near that of most cameras
 
 
 @TASKS.register_module()
@@ -68,9 +69,16 @@ class Normals(Task):
             )
 
     def doubt(self, gt: Array, *, usual: tuple[float, float] | None = None, lossy: bool = False) -> str:
-        """Say where more than 1 % of the vectors, of a lossy picture half of them, are not of unit length."""
-        share = self.flawed(gt)
-        return f'{share:.0%} of the vectors are {self.flaw}' if share > (0.5 if lossy else 0.01) else ''
+        """Say where the vectors are not of unit length, or point away from the camera, which then cannot see them.
+
+        Of other lengths may be 1 % of them, of a lossy picture half of them; half may point away.
+        """
+        share, away, said = self.flawed(gt), share_away(gt), []
+        if share > (0.5 if lossy else 0.01):
+            said.append(f'{share:.0%} of the vectors are {self.flaw}')
+        if away > 0.5:
+            said.append(f'{away:.0%} of the vectors point away from the camera: are x right, y down and z forward?')
+        return '; '.join(said)
 
     def flawed(self, gt: Array) -> float:
         """Return the share of vectors whose length is off 1 by more than 0.05; those near zero are none."""
@@ -115,6 +123,20 @@ def unit(vectors: Array, shortest: float = 1e-6) -> Array:
     factor *= known
     factors = cv2.merge((factor, factor, factor))
     return cv2.multiply(stored, factors, dst=factors).astype(vectors.dtype, copy=False)
+
+
+def share_away(vectors: Array, focal: float = _FOCAL) -> float:
+    """Return which share of the vectors ``(H, W, 3)`` points away from the camera along its pixel's ray.
+
+    Args:
+        vectors: In camera axes; those near zero are none.
+        focal: Focal length of the camera in widths of the picture.
+    """
+    height, width = vectors.shape[:2]
+    x, y = np.arange(width) - (width - 1) / 2, np.arange(height)[:, None] - (height - 1) / 2
+    along = vectors[..., 0] * x + vectors[..., 1] * y + vectors[..., 2] * (focal * width)
+    known = np.linalg.norm(vectors, axis=-1) > _NONE
+    return float((along[known] > 0).mean()) if known.any() else 0.0
 
 
 _SUM = np.ones((1, 3), dtype=np.float32)

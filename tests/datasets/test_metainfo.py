@@ -38,7 +38,10 @@ GOOD: dict[str, Any] = {
         ({'classes': {'semseg': 'ab'}}, "METAINFO['classes']['semseg'] of Mine must be a tuple of names, but is 'ab'."),
         ({'palette': {'depth': ()}}, "METAINFO['palette'] of Mine has colours for 'depth', whose classes"),
         ({'palette': {'semseg': ((1, 2, 3),)}}, "METAINFO['palette']['semseg'] of Mine must be a list of 2 colours"),
-        ({'palette': None, 'palete': {}}, "Did you mean 'palete'"),
+        ({'palette': None, 'palete': {}}, "METAINFO of Mine has an unknown key 'palete'. Did you mean 'palette'"),
+        ({'ignore': 7}, "unknown key 'ignore'"),
+        ({'ignore_index': 7}, 'What is ignored is 255 in every map of classes.'),
+        ({'usual': {'dept': (0, 1)}}, "METAINFO['usual'] of Mine names 'dept', which is none of its labels. Did you"),
     ],
 )  # fmt: skip
 def test_wrong_metainfo_is_one_clear_error(change: dict[str, Any], message: str) -> None:

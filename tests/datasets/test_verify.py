@@ -196,6 +196,16 @@ def test_what_says_nothing_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
 
 
+@pytest.mark.parametrize('layout', [name for name in LAYOUTS if 'normals' in LAYOUTS[name].tasks])
+def test_the_other_axes_of_normals_are_doubted(tmp_path: Path, layout: str) -> None:
+    root = replica(layout, tmp_path)
+    cls, tasks, options = KNOWN[layout]
+    dataset = cls(data_root=str(root), split='val', tasks={'normals': tasks['normals']}, **options)
+    for index in range(len(dataset)):
+        gt = dataset.load_sample(index)['gt']['normals']
+        assert not Normals().doubt(gt) and 'away from the camera' in Normals().doubt(gt * [1, -1, -1])
+
+
 def encoded(file: Path, array: np.ndarray, vectors: bool) -> bytes:
     """The bytes of a file like ``file`` that holds ``array``, vectors being in -1..1."""
     if file.suffix == '.npy':
@@ -409,7 +419,9 @@ def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (Depth(), np.full((4, 5), 3.0), ''),
         (Depth(), np.zeros((4, 5)), ''),
         (Normals(), np.zeros((4, 5, 3)), ''),
-        (Normals(), np.full((4, 5, 3), 0.9), '100% of the vectors'),
+        (Normals(), np.full((4, 5, 3), -0.9), '100% of the vectors are not'),
+        (Normals(), np.broadcast_to([0.0, 0, 1], (4, 5, 3)), 'away from the camera'),
+        (Normals(), np.broadcast_to([0.0, 0, -1], (4, 5, 3)), ''),
     ],
 )
 def test_doubts(task: Any, gt: np.ndarray, doubt: str) -> None:

@@ -35,12 +35,12 @@ from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.tasks import Depth, Normals, SemSeg, Task
 from mtlbox.tasks.base import Array
+from mtlbox.tasks.normals import share_away
 
 NORMAL_AXES = 'R,-B,G'
 """Where camera x (right), y (down) and z (forward) stand in a normals picture: red is right, green forward, blue up."""
 
 _SPLITS_MAT = {'train': 'trainNdxs', 'val': 'testNdxs'}
-_FOCAL = 519 / 640  # focal length of the data set's camera in widths of the picture
 _MOST_AWAY = 0.1  # share of normals that may point away from the camera; it is 0.001 with the right axes
 
 
@@ -220,24 +220,15 @@ def oriented(components: Array, axes: Axes, path: Path) -> Array:
         ValueError: The axes are wrong; the message says which would fit.
     """
     vectors = unit(axes.read(components))
-    known: Array = np.any(vectors, axis=-1)
-    away = _share_away(components, known, axes)
+    away = share_away(vectors)
     if away > _MOST_AWAY:
-        best = min(Axes.every(), key=lambda one: _share_away(components[::4, ::4], known[::4, ::4], one))
+        some = np.where(vectors.any(-1, keepdims=True), components, 0)[::4, ::4]
+        best = min(Axes.every(), key=lambda one: share_away(one.read(some)))
         raise ValueError(
             f'{path}: with the axes {axes}, {away:.0%} of the normals point away from the camera, which cannot be '
             f'seen. The axes that fit this picture best are {best}.'
         )
     return vectors
-
-
-def _share_away(components: Array, known: Array, axes: Axes) -> float:
-    """Return which share of the known normals points away from the camera along its pixel's ray."""
-    height, width = known.shape
-    x, y = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
-    rays = np.stack([x, y, np.full(known.shape, _FOCAL * width)], axis=-1)
-    along = (axes.read(components) * rays).sum(-1)[known]
-    return float((along > 0).mean()) if along.size else 0.0
 
 
 _LABELS: dict[str, tuple[str, Task, Callable[[Path, _Job], Array]]] = {
