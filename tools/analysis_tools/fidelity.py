@@ -1,4 +1,4 @@
-"""Write docs/fidelity.md's tables: printed sizes beside ours, and where papers and their released code differ.
+"""Write docs/fidelity.md's tables: printed sizes beside ours, where papers and their code differ, how one trains.
 
 python tools/analysis_tools/fidelity.py [--check]
 """
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'fidelity.md'
 ROWS = ROOT / 'tests' / 'fidelity' / 'rows.yml'
 DIFFERENCES = ROOT / 'tests' / 'fidelity' / 'differences.yml'
+TRAINING = ROOT / 'tests' / 'fidelity' / 'training.yml'
 HEAD = ('row of the paper', 'printed', 'released code', 'ours', 'config', 'what it is', 'reason')
 FORMATS = {
     'params': ('{} M', '{:.3f} M'),
@@ -32,6 +33,10 @@ FORMATS = {
 """How a printed figure is written, and ours."""
 NAMES = {'params': 'parameters', 'macs': 'MACs'}
 HEAD_DIFFERENCES = ('method', 'what', 'paper', 'released code', 'ours', 'the other one')
+HEAD_TRAINING = (
+    *('what', 'configs', 'size', 'optimiser', 'schedule', 'batch', 'clipping', 'drop path', 'losses', 'weights'),
+    *('mean and deviation', 'augmentation', 'neck', 'our choice'),
+)
 
 
 def config_path(name: str) -> Path:
@@ -101,6 +106,49 @@ def difference_cells(difference: Mapping[str, Any]) -> list[str]:
     return [*(difference[name] for name in names), f'{difference["has"]}: `{difference["config"]}`', other]
 
 
+def training() -> list[dict[str, Any]]:
+    """Return what sources say of training, a row per group of configs."""
+    return yaml.safe_load(TRAINING.read_text(encoding='utf-8'))['rows']
+
+
+def training_cells(row: Mapping[str, Any]) -> list[str]:
+    """Return what the table says of how the configs of a row are trained."""
+    return [
+        row['source'],
+        ', '.join(f'`{pattern}`' for pattern in row['configs']),
+        _inner(row['size']),
+        _setting(row['optimizer']),
+        f'{_setting(row["schedule"])}; {_setting(row["length"])}',
+        str(row['batch']),
+        _setting(row['clip_grad']),
+        _setting(row['drop_path']),
+        _setting(row['losses']),
+        _setting(row['weighting']),
+        _setting(row['normalisation']),
+        _setting(row['augmentation']),
+        _setting(row.get('neck', {})),
+        row['ours'],
+    ]
+
+
+def _setting(value: Any) -> str:
+    """Return a setting in words: of a component its name and, in brackets, its settings; of several, each in turn."""
+    if isinstance(value, Mapping):
+        inside = ', '.join(f'{key} {_inner(item)}' for key, item in value.items() if key != 'type')
+        if 'type' not in value:
+            return inside
+        return f'{value["type"]} ({inside})' if inside else value['type']
+    if isinstance(value, list) and isinstance(value[0], Mapping):
+        return ', '.join(_setting(item) for item in value)
+    return 'none' if value is None else str(value)
+
+
+def _inner(value: Any) -> str:
+    """Return a setting within another, in brackets where it is several."""
+    several = isinstance(value, list) or (isinstance(value, Mapping) and 'type' not in value)
+    return f'({_setting(value).strip("[]")})' if several else _setting(value)
+
+
 def absent_text(absent: Sequence[Row]) -> str:
     """Return a list of the printed rows that no config builds."""
     by_source: dict[str, list[str]] = {}
@@ -121,7 +169,9 @@ def content() -> dict[str, str]:
 def light_content(absent: Sequence[Row]) -> dict[str, str]:
     """Return what of :func:`content` takes no counting."""
     table = [difference_cells(difference) for difference in differences()]
+    trained = [training_cells(row) for row in training()]
     return {
+        'training': markdown_table(HEAD_TRAINING, trained, left=range(len(HEAD_TRAINING))),
         'differences': markdown_table(HEAD_DIFFERENCES, table, left=range(len(HEAD_DIFFERENCES))),
         'absent': absent_text(absent),
     }
