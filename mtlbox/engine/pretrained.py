@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from mmengine.logging import print_log
@@ -26,7 +26,7 @@ class PretrainedInit(MMEnginePretrainedInit):
     A module whose weights go by other names elsewhere has a method ``convert_weights(weights)`` that renames them; the
     official names of Swin are turned into OpenMMLab's, and its tables of positions fitted to another window.
     Names of the module that are missing, and shapes that differ, are warned of; what the file has beside them, such as
-    the classifier of a whole model, is only named.
+    the classifier of a whole model, is only named. Weights that are NaN or infinite are refused.
 
     Args:
         checkpoint: Local file, or an address as in :func:`~mtlbox.engine.download.local_copy`.
@@ -40,7 +40,7 @@ class PretrainedInit(MMEnginePretrainedInit):
         Raises:
             FileNotFoundError: There is no such file.
             URLError: It cannot be downloaded.
-            CheckpointError: It is damaged or unsafe, or none of its weights fits the module.
+            CheckpointError: It is damaged or unsafe, none of its weights fits the module, or some are not finite.
         """
         weights = weights_of(load_from_anywhere(self.checkpoint, self.map_location), source=self.checkpoint)
         if self.prefix is not None:
@@ -64,6 +64,7 @@ class PretrainedInit(MMEnginePretrainedInit):
                 f'({", ".join(list(own)[:3])}, ...). For a part of a model give its prefix, e.g. '
                 "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone')."
             )
+        _check_finite({key: given[key] for key in fitting}, dict(module.named_parameters()), self.checkpoint)
         incomplete = len(fitting) < len(own)
         print_log(
             f'{type(module).__name__} got {len(fitting)} of its {len(own)} tensors from {self.checkpoint}'
@@ -73,6 +74,20 @@ class PretrainedInit(MMEnginePretrainedInit):
         )
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
+
+
+def _check_finite(weights: Mapping[str, Tensor], parameters: Container[str], source: str) -> None:
+    """Raise CheckpointError, naming the tensors, if weights are NaN or infinite; buffers may be infinite (masks)."""
+    wrong = [
+        key
+        for key, value in weights.items()
+        if value.is_floating_point() and (value.isnan() if key not in parameters else ~value.isfinite()).any()
+    ]
+    if wrong:
+        raise CheckpointError(
+            f'{len(wrong)} of the {len(weights)} tensors of {source} are NaN or infinite in places: '
+            f'{_some(_grouped(wrong))}. The training that wrote it diverged, or the file was damaged: take another one.'
+        )
 
 
 def load_what_fits(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from mtlbox.apis.complexity import build_for_counting
 from mtlbox.engine import pretrained
+from mtlbox.engine.checkpoint import CheckpointError
 from mtlbox.engine.pretrained import PretrainedInit
 from mtlbox.engine.weight_names import to_openmmlab
 from mtlbox.registry import BACKBONES
@@ -47,6 +48,28 @@ def test_backbone_of_a_segmentation_network(tmp_path: Path, said: list[str]) -> 
     PretrainedInit(str(tmp_path / 'a.pth'), prefix='backbone')(module)
     assert all(value.equal(weights[name]) for name, value in module.state_dict().items())
     assert said == [f'SwinTransformer got {len(weights)} of its {len(weights)} tensors from {tmp_path}/a.pth.']
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, value: float) -> None:
+    weights = filled(swin())
+    weights['stages.0.blocks.0.norm1.weight'][0] = weights['stages.0.blocks.1.norm1.weight'][0] = value
+    weights['norm1.bias'][0] = value
+    torch.save(weights, tmp_path / 'a.pth')
+    named = r'stages\.\*\.blocks\.\*\.norm1\.weight \(2\), norm1\.bias\. '
+    with pytest.raises(CheckpointError, match=rf'3 of the {len(weights)} tensors of .*a\.pth are NaN .*: {named}'):
+        PretrainedInit(str(tmp_path / 'a.pth'))(swin())
+
+
+def test_a_mask_may_be_infinite(tmp_path: Path) -> None:
+    module = nn.BatchNorm2d(2)
+    module.register_buffer('mask', torch.tensor([0.0, -torch.inf]))
+    torch.save(module.state_dict(), tmp_path / 'a.pth')
+    PretrainedInit(str(tmp_path / 'a.pth'))(module)
+    module.running_var[0] = torch.nan
+    torch.save(module.state_dict(), tmp_path / 'b.pth')
+    with pytest.raises(CheckpointError, match=r'1 of the .* in places: running_var\.'):
+        PretrainedInit(str(tmp_path / 'b.pth'))(module)
 
 
 def test_tables_of_another_window(tmp_path: Path, said: list[str]) -> None:

@@ -18,6 +18,13 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         )
 
 
+def at_least(least: float, **values: float) -> None:
+    """Raise ValueError, with the argument's name, if one of ``values`` is below ``least``."""
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f'{name}: expected {least} or more, got {value}')
+
+
 def reject_unknown(given: Mapping, tasks: Mapping[str, Task], what: str) -> None:
     """Raise ValueError if ``given``, a dict by task key, names something that is no task."""
     for key in given:

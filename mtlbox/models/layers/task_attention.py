@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlbox.models.layers.checks import at_least
+
 
 def attend_per_pixel(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attend, at each pixel on its own, over the T tokens that the tasks have there.
@@ -44,6 +46,7 @@ class TaskAttention(nn.Module):
 
     def __init__(self, *, channels: int, num_heads: int, compare: bool = True, keep_unused: bool = True) -> None:
         super().__init__()
+        at_least(1, num_heads=num_heads)
         if channels % num_heads:
             raise ValueError(f'channels: expected a multiple of num_heads={num_heads}, got {channels}')
         self.num_heads = num_heads

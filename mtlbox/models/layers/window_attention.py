@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlbox.models.layers.checks import at_least
 from mtlbox.models.layers.recompute import recompute
 
 
@@ -85,7 +86,7 @@ class WindowAttention(nn.Module):
         scale: Factor of the products of queries and keys; 1 / sqrt(channels per head) where not given.
 
     Raises:
-        ValueError: ``channels`` cannot be divided among the heads, or the shift is not within the window.
+        ValueError: There is no head, ``channels`` cannot be divided among them, or the shift is not within the window.
     """
 
     position: Tensor
@@ -94,6 +95,7 @@ class WindowAttention(nn.Module):
         self, *, channels: int, num_heads: int, window: int = 7, shift: int = 0, scale: float | None = None
     ) -> None:
         super().__init__()
+        at_least(1, num_heads=num_heads, window=window)
         if channels % num_heads:
             raise ValueError(f'channels must be a multiple of num_heads, but are {channels} and {num_heads}.')
         if not 0 <= shift < window:

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from mtlbox.models.layers import concat_pyramid, to_map, to_tokens
-from mtlbox.models.layers.checks import one_of
+from mtlbox.models.layers.checks import at_least, one_of
 from mtlbox.models.layers.deformable import DeformImpl
 from mtlbox.models.layers.deformable_mixer import DeformableMixerBlock, MixerOrder
 from mtlbox.models.layers.gated_mlp import GatedMLP
@@ -201,9 +201,7 @@ class DeMT(TaskNeck):
         one_of('attention', attention, ('per_pixel', 'global', 'none'))
         if not 1 <= num_scales <= len(in_channels):
             raise ValueError(f"num_scales: expected 1 to {len(in_channels)}, the backbone's maps, got {num_scales}")
-        for name, number in (('depth', depth), ('kv_stride', kv_stride)):
-            if number < 1:
-                raise ValueError(f'{name}: expected 1 or more, got {number}')
+        at_least(1, channels=channels, depth=depth, num_heads=num_heads, kv_stride=kv_stride)
         if kv_stride > 1 and attention != 'global':
             raise ValueError(f"kv_stride={kv_stride} is for attention='global', but attention is {attention!r}")
         self.num_scales, self.with_cp = num_scales, with_cp

@@ -18,6 +18,7 @@ width of two concatenated features, 128**-0.5 in place of 64**-0.5 (``scale_quir
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -25,12 +26,12 @@ import torch
 from torch import Tensor, nn
 
 from mtlbox.models.layers import concat_pyramid
-from mtlbox.models.layers.checks import one_of
+from mtlbox.models.layers.checks import at_least, one_of
 from mtlbox.models.layers.contrast import BankContrast, BatchContrast, TaskContrast
 from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.window_attention import WindowAttention, WindowStack, init_linear, mlp
 from mtlbox.models.necks.base import TaskNeck
-from mtlbox.registry import NECKS
+from mtlbox.registry import NECKS, did_you_mean
 from mtlbox.structures import MTLDataSample, NeckOutput
 from mtlbox.tasks import Task
 
@@ -135,10 +136,11 @@ class MTFormer(TaskNeck):
         in_channels: Channels of the backbone's maps, finest first; all are brought to the finest one's size.
         channels: Channels C of the features, and of what the heads read.
         num_heads: Heads of all attention.
-        num_blocks: Blocks of the shared, the tasks' own and their cross-task stacks.
+        num_blocks: Blocks of the shared, the tasks' own and their cross-task stacks: three numbers.
         window: Side of the windows in pixels.
         mlp_ratio: Inner channels of the blocks' MLPs over ``channels``.
-        cross_attention: CA. Without it, the last stacks are plain and no task reads another.
+        cross_attention: CA. Without it, the last stacks are plain, no task reads another, and what shapes the reading
+            (FM, FF, FB, ``update_others``) must be left at its default; ``scale_quirk`` scales nothing then.
         feature_mapping: FM, whether each source's attention is mapped by an MLP.
         feature_fusion: FF, whether an MLP fuses them; if not, they are summed.
         feature_balance: FB, whether the other tasks together get as many channels as the own one.
@@ -148,15 +150,16 @@ class MTFormer(TaskNeck):
         legacy_patch_embed: Carry the code's unused patch embeddings, for a match of the parameter count.
         contrast: CL: ``'nce_bank'`` (the code), ``'info_nce_batch'`` (the paper) or ``'none'``; a loss
             ``neck/loss_contrast``, in training only.
-        contrast_weight: Its factor; 0.01 and 1 where not given, as in code and paper.
+        contrast_weight: Its factor; 0.01 and 1 where not given, as in code and paper. Not with ``'none'``.
         contrast_options: Further arguments of ``BankContrast`` (``num_samples``, the length of the training set, and
-            ``num_negatives`` are needed) or ``BatchContrast``.
+            ``num_negatives`` are needed) or ``BatchContrast``; not looked at with ``'none'``.
         with_cp: Recompute blocks in the backward pass in place of keeping their activations.
         init_cfg: Initialisation as in mmengine.
 
     Raises:
-        ValueError: The cross-task attention or the contrast has fewer than two tasks, or a name is unknown.
-        TypeError: ``contrast_options`` lacks something or has something unknown.
+        ValueError: The cross-task attention or the contrast has fewer than two tasks, a name is unknown, a number is
+            out of its range, or an argument is for what another one leaves out.
+        TypeError: ``contrast_options`` lacks something or has something that this contrast does not take.
     """
 
     def __init__(
@@ -189,6 +192,23 @@ class MTFormer(TaskNeck):
                 f'cross_attention needs at least two tasks, but the model has {list(tasks)}. '
                 'For one task set cross_attention=False.'
             )
+        if not cross_attention:
+            _reject_changes(
+                {
+                    'feature_mapping': (feature_mapping, True),
+                    'feature_fusion': (feature_fusion, True),
+                    'feature_balance': (feature_balance, True),
+                    'update_others': (update_others, False),
+                }
+            )
+        if contrast == 'none' and contrast_weight is not None:
+            raise ValueError(f"contrast_weight={contrast_weight} weighs nothing, for contrast is 'none'")
+        if len(num_blocks) != 3 or min(num_blocks) < 0:
+            raise ValueError(
+                f'num_blocks: expected three numbers, of the shared, own and cross-task stacks, got {num_blocks}'
+            )
+        at_least(1, channels=channels, num_heads=num_heads, window=window)
+        at_least(1 / channels, mlp_ratio=mlp_ratio)  # one inner channel
         of_shared, of_self, of_cross = num_blocks
         self.cross_attention, self.update_others, self.with_cp = cross_attention, update_others, with_cp
         plain: dict[str, Any] = {
@@ -228,8 +248,9 @@ class MTFormer(TaskNeck):
         self.contrast: TaskContrast | None = None
         self.contrast_weight = 0.0
         if contrast != 'none':
-            options = {'tasks': tuple(tasks), 'in_channels': channels, **(contrast_options or {})}
-            self.contrast = CONTRASTS[contrast](**options)
+            options = contrast_options or {}
+            _check_contrast_options(contrast, options)
+            self.contrast = CONTRASTS[contrast](tasks=tuple(tasks), in_channels=channels, **options)
             self.contrast_weight = CONTRAST_WEIGHTS[contrast] if contrast_weight is None else contrast_weight
 
     def _own_first(self, key: str) -> list[str]:
@@ -264,6 +285,28 @@ class MTFormer(TaskNeck):
             if self.update_others:
                 told = current
         return {key: stack.norm(current[key]) for key, stack in stacks.items()}
+
+
+def _reject_changes(switches: Mapping[str, tuple[bool, bool]]) -> None:
+    """Raise ValueError if a switch of the cross-task blocks is not at its default, the second value, without them."""
+    for name, (value, default) in switches.items():
+        if value != default:
+            raise ValueError(f'{name}={value} is for cross_attention=True, but cross_attention is False')
+
+
+def _check_contrast_options(contrast: str, options: Mapping[str, Any]) -> None:
+    """Raise TypeError unless ``options`` are what the class of the name ``contrast`` takes besides tasks and width."""
+    taken = dict(inspect.signature(CONTRASTS[contrast]).parameters)
+    del taken['tasks'], taken['in_channels']
+    for name in options:
+        if name not in taken:
+            raise TypeError(
+                f'contrast_options: {contrast!r} does not take {name!r}.{did_you_mean(name, taken)} '
+                'For none of them set contrast_options=None.'
+            )
+    lacking = [name for name, value in taken.items() if value.default is value.empty and name not in options]
+    if lacking:
+        raise TypeError(f'contrast_options: {contrast!r} needs {", ".join(lacking)}')
 
 
 def _patch_embedding(channels: int) -> nn.Module:

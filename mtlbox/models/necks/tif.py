@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlbox.models.layers import concat_pyramid, resize, to_map, to_tokens
-from mtlbox.models.layers.checks import one_of
+from mtlbox.models.layers.checks import at_least, one_of
 from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.window_attention import mlp
 from mtlbox.models.necks.base import TaskNeck
@@ -302,6 +302,7 @@ class TIF(TaskNeck):
         one_of('distill', distill, ('self', 'cross'))
         if len(in_channels) != 4:
             raise ValueError(f'in_channels: expected four, those of maps at 1/4 to 1/32, got {tuple(in_channels)}')
+        at_least(1, channels=channels, out_channels=out_channels, ffn_ratio=ffn_ratio)
         for name, number, most in (('saff', saff, 4), ('sfd', sfd, len(SFD_SCALES))):
             if not 0 <= number <= most:
                 raise ValueError(f'{name}: expected 0 to {most} scales, got {number}')

@@ -305,6 +305,7 @@ def test_compiled(make: Any, pyramid: list[Tensor], attention: str) -> None:
         ({'num_scales': 5}, r"num_scales: expected 1 to 4, the backbone's maps, got 5"),
         ({'depth': 0}, r'depth: expected 1 or more, got 0'),
         ({'kv_stride': 2}, r"kv_stride=2 is for attention='global', but attention is 'per_pixel'"),
+        ({'num_heads': 0}, r'num_heads: expected 1 or more, got 0'),
         ({'num_heads': 3}, r'channels: expected a multiple of num_heads=3, got 8'),
     ],
     ids=str,

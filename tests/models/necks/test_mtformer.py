@@ -278,11 +278,37 @@ def test_one_task_works_without_cross_attention(pyramid: list[Tensor], tasks: di
         make(one, (16,), cross_attention=False, contrast='info_nce_batch')
 
 
-def test_unknown_contrast(tasks: dict[str, Task]) -> None:
-    with pytest.raises(ValueError, match=r"contrast: expected one of .*, got 'nce_bnak'; meant 'nce_bank'\?"):
-        make(tasks, (16,), contrast='nce_bnak')
-    with pytest.raises(TypeError, match='num_samples'):
-        make(tasks, (16,), contrast='nce_bank')
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'contrast': 'nce_bnak'}, r"contrast: expected one of .*, got 'nce_bnak'; meant 'nce_bank'\?"),
+        ({'contrast': 'nce_bank'}, "contrast_options: 'nce_bank' needs num_samples, num_negatives$"),
+        (
+            {'contrast': 'info_nce_batch', 'contrast_options': {'num_samples': 9}},
+            "contrast_options: 'info_nce_batch' does not take 'num_samples'.*temperature.*contrast_options=None",
+        ),
+        ({'contrast_weight': 3.0}, "contrast_weight=3.0 weighs nothing, for contrast is 'none'"),
+        ({'cross_attention': False, 'feature_mapping': False}, 'feature_mapping=False is for cross_attention=True'),
+        ({'cross_attention': False, 'feature_fusion': False}, 'feature_fusion=False is for cross_attention=True'),
+        ({'cross_attention': False, 'feature_balance': False}, 'feature_balance=False is for cross_attention=True'),
+        ({'cross_attention': False, 'update_others': True}, 'update_others=True is for cross_attention=True'),
+        ({'num_blocks': (2, 2)}, r'num_blocks: expected three numbers, .* got \(2, 2\)'),
+        ({'num_blocks': (2, 2, -1)}, r'num_blocks: expected three numbers, .* got \(2, 2, -1\)'),
+        ({'num_heads': 0}, 'num_heads: expected 1 or more, got 0'),
+        ({'mlp_ratio': 0}, r'mlp_ratio: expected 0.08\d* or more, got 0'),
+    ],
+    ids=str,
+)
+def test_wrong_arguments(tasks: dict[str, Task], options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        make(tasks, (16,), **options)
+
+
+def test_what_configs_write_out_stays_when_a_part_is_left_out(tasks: dict[str, Task]) -> None:
+    """``cross_attention=False`` and ``contrast='none'`` are each one option on a config that has all the others."""
+    bank = {'contrast': 'none', 'contrast_options': {'num_samples': 9, 'num_negatives': 4}}
+    neck = make(tasks, (16,), cross_attention=False, scale_quirk=True, update_others=False, **bank)
+    assert size(neck) == size(make(tasks, (16,), cross_attention=False))
 
 
 def samples(*indices: int) -> list[MTLDataSample]:
