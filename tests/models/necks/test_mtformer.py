@@ -280,7 +280,7 @@ def test_one_task_works_without_cross_attention(pyramid: list[Tensor], tasks: di
             "contrast_options: 'info_nce_batch' does not take 'num_samples'.*temperature.*contrast_options=None",
         ),
         ({'contrast_weight': 3.0}, "contrast_weight=3.0 weighs nothing, for contrast is 'none'"),
-        ({'cross_attention': False, 'feature_mapping': False}, 'feature_mapping=False is for .* set feature_mapping=True too'),
+        ({'cross_attention': False, 'feature_mapping': False}, 'feature_mapping=False .* set feature_mapping=True too'),
         ({'cross_attention': False, 'feature_fusion': False}, 'feature_fusion=False is for cross_attention=True'),
         ({'cross_attention': False, 'feature_balance': False}, 'feature_balance=False is for cross_attention=True'),
         ({'cross_attention': False, 'update_others': True}, 'update_others=True is for .* set update_others=False too'),
