@@ -14,7 +14,8 @@ that table itself; and ``reasons``, by quantity (``params``, ``macs``), why that
 
 * ``why``, one of ``REASONS``;
 * ``readings``: other counts, by which ``options`` or which ``counter`` of ``COUNTERS``, that show it. One of them must
-  come near the printed figure, or the reason is ``open: true``;
+  come near the printed figure, or the reason is ``open: true``. A reading that was chosen because it fits, and that
+  nothing else speaks for, is a ``guess: true``: it is told, but shows nothing;
 * or, of a typo, ``corrected``: what was mended in the figure, which then must fit.
 """
 
@@ -51,11 +52,13 @@ class Reading:
         name: What it is.
         options: Settings that replace the config's, beside those of its row.
         counter: A counter of ``COUNTERS``, '' for ours.
+        guess: Whether nothing but its fit speaks for it, so that it explains nothing.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     counter: str = ''
+    guess: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ class Reason:
     Attributes:
         why: One of ``REASONS``.
         readings: Other counts that show it.
-        open: Whether none of them comes near the printed figure either.
+        open: Whether none of them, guesses aside, comes near the printed figure either.
         corrected: What was mended in the printed figure; '' for nothing.
     """
 
@@ -203,7 +206,8 @@ def complaints(row: FidelityRow, counts: Counts) -> list[str]:
         elif quantity not in far:
             told.append(f'{quantity} fits, so that "{reason.why}" is no reason')
         else:
-            near = [r.name for r in reason.readings if quantity not in misfits(row, counts.figures(row, r))]
+            shown = [reading for reading in reason.readings if not reading.guess]
+            near = [r.name for r in shown if quantity not in misfits(row, counts.figures(row, r))]
             if near and reason.open:
                 told.append(f'{quantity}: not open, {near[0]!r} comes near')
             if not near and not reason.open:
@@ -253,7 +257,7 @@ def _reason(content: Mapping[str, Any], where: str) -> Reason:
     if why not in REASONS:
         raise ValueError(f'{where}: the reason {why!r} is not one of {REASONS}.{did_you_mean(why, REASONS)}')
     for reading in content.get('readings', []):
-        _known(reading, {'name', 'options', 'counter'}, where)
+        _known(reading, {'name', 'options', 'counter', 'guess'}, where)
         counter = reading.get('counter', '')
         if counter and counter not in COUNTERS:
             raise ValueError(f'{where}: unknown counter {counter!r}.{did_you_mean(counter, COUNTERS)}')

@@ -95,6 +95,7 @@ UNKNOWN: dict[str, Any] = {
     'readings': [{'name': 'another', 'options': {'size': 'other'}}],
 }
 OPEN = {**UNKNOWN, 'open': True}
+GUESS = {**UNKNOWN, 'readings': [{**UNKNOWN['readings'][0], 'guess': True}]}
 TYPO = {'why': 'published typo', 'corrected': 'another column'}
 
 
@@ -111,6 +112,8 @@ TYPO = {'why': 'published typo', 'corrected': 'another column'}
         ({'macs': UNKNOWN}, (4.52, 17.6), (4.52, 17.6), 'macs fits, so that "counting tool unknown" is no reason'),
         ({'macs': OPEN}, (4.52, 20.0), (4.52, 19.0), ''),
         ({'macs': OPEN}, (4.52, 20.0), (4.52, 17.6), "macs: not open, 'another' comes near"),
+        ({'macs': GUESS}, (4.52, 20.0), (4.52, 17.6), 'no reading comes near'),
+        ({'macs': {**GUESS, 'open': True}}, (4.52, 20.0), (4.52, 17.6), ''),
         ({'params': TYPO}, (4.52, 17.6), (1, 1), ''),
         ({'params': TYPO}, (4.6, 17.6), (1, 1), 'although it is corrected'),
     ],

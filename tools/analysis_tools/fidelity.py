@@ -82,7 +82,7 @@ def _told(row: FidelityRow, quantity: str, reason: Reason) -> str:
     for reading in reason.readings:
         ours = {name: value for name, value in COUNTS.figures(row, reading).items() if quantity_of(name) == quantity}
         figures = ', '.join(_compared(name, value, row.figures()[name]) for name, value in ours.items())
-        told.append(f'{reading.name} {figures}')
+        told.append(f'{"possibly " if reading.guess else ""}{reading.name} {figures}')
     return ', '.join([*told, *(['open'] if reason.open else [])])
 
 

@@ -291,7 +291,7 @@ def _reject_changes(switches: Mapping[str, tuple[bool, bool]]) -> None:
     """Raise ValueError if a switch of the cross-task blocks is not at its default, the second value, without them."""
     for name, (value, default) in switches.items():
         if value != default:
-            raise ValueError(f'{name}={value} is for cross_attention=True, but cross_attention is False')
+            raise ValueError(f'{name}={value} is for cross_attention=True, but that is False: set {name}={default} too')
 
 
 def _check_contrast_options(contrast: str, options: Mapping[str, Any]) -> None:
