@@ -106,25 +106,29 @@ def _boundary(path: str) -> Array:
 
 
 _KINDS: dict[str, tuple[str, Callable[..., Array]]] = {
-    'semseg': ('segmentation', _classes),
-    'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader(_classes)),
+    'semseg': ('segmentation', np.copy),
+    'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader()),
     'depth': ('depth', _depth),
     'normals': ('normals', _normals),
     'boundary': ('edge', _boundary),
 }
 """By label: its folder, which all archives share, and its reader."""
+_DECODERS = {'segmentation': _classes}
+"""By folder of which several labels are made: its decoder, whose result their readers take."""
 _STORED = {'normals': _vectors}
 
 
 def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
     """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by folder."""
+    sources = {
+        folder: Source.at(f'{folder}/{{name}}{suffix}', decode=_DECODERS.get(folder)) for folder, suffix in maps.items()
+    }
     return FileLayout(
         name=name,
         title=title,
         images=Source.at(f'images/{{name}}{images}'),
         maps={
-            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),), _STORED.get(label))
-            for label, (folder, read) in _KINDS.items()
+            label: MapFiles(read, (sources[folder],), _STORED.get(label)) for label, (folder, read) in _KINDS.items()
         },
         resample=resample,
     )

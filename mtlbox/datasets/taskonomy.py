@@ -78,15 +78,17 @@ def _edges(path: str) -> Array:
 
 
 _READERS: dict[str, tuple[Callable[..., Array], str, str]] = {
-    'semseg': (_classes, 'segment_semantic', 'segmentsemantic'),
-    'semseg_nyud': (LABEL_MAPS['taskonomy-to-nyud'].reader(_classes), 'segment_semantic', 'segmentsemantic'),
-    'semseg_nyuv2': (LABEL_MAPS['taskonomy-to-nyuv2-13'].reader(_classes), 'segment_semantic', 'segmentsemantic'),
+    'semseg': (np.copy, 'segment_semantic', 'segmentsemantic'),
+    'semseg_nyud': (LABEL_MAPS['taskonomy-to-nyud'].reader(), 'segment_semantic', 'segmentsemantic'),
+    'semseg_nyuv2': (LABEL_MAPS['taskonomy-to-nyuv2-13'].reader(), 'segment_semantic', 'segmentsemantic'),
     'depth': (_depth, 'depth_zbuffer', 'depth_zbuffer'),
     'depth_euclidean': (_depth, 'depth_euclidean', 'depth_euclidean'),
     'normals': (_normals, 'normal', 'normal'),
     'edge': (_edges, 'edge_texture', 'edge_texture'),
 }
 """By label: its reader, its folder, and what its files call it."""
+_DECODERS = {'segment_semantic': _classes}
+"""By folder of which several labels are made: its decoder, whose result their readers take."""
 _STORED = {'normals': _vectors}
 
 
@@ -94,7 +96,8 @@ def _layout(name: str, title: str, folder: str) -> FileLayout:
     """Describe the order of the folders: ``folder`` holds ``{0}`` for the building and ``{domain}``."""
 
     def files(domain: str, called: str) -> Source:
-        return Source.at(f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png')
+        path = f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png'
+        return Source.at(path, decode=_DECODERS.get(domain))
 
     maps = {
         label: MapFiles(read, (files(domain, called),), _STORED.get(label))
