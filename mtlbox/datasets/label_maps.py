@@ -37,6 +37,11 @@ from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
 
 
+def as_decoded(classes: Array) -> Array:
+    """Return the classes as they were decoded."""
+    return classes
+
+
 @dataclass(frozen=True)
 class LabelMap:
     """A table from the classes of one data set to those of another.
@@ -83,8 +88,11 @@ class LabelMap:
             name, self.source, other.target, {one: None if x is None else other.of(x) for one, x in met.items()}
         )
 
-    def reader(self, read: Callable[..., Array]) -> Mapped:
-        """Return a reader of the classes that ``read`` gives, which may be sent to another process."""
+    def reader(self, read: Callable[..., Array] = as_decoded) -> Mapped:
+        """Return a reader of the classes that ``read`` gives, which may be sent to another process.
+
+        By default it is given the classes, which a :class:`~mtlbox.datasets.sources.Source` has decoded.
+        """
         return Mapped(read, self.name, self.table())
 
 

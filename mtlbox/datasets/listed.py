@@ -20,6 +20,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from mmengine.logging import print_log
 
 from mtlbox.datasets.arrays import ARRAYS, read_array
@@ -216,12 +217,11 @@ class ListedDataset(NamedDataset):
         """Return the layout of the arrays: a folder per kind of file, below it the fields of the pictures' paths."""
         stem = '/'.join(f'{{{field}}}' for field in fields_of(cls.LAYOUTS[0].images.paths[0]))
         tables = {label: LABEL_MAPS[name] for label, name in cls.METAINFO.get('label_maps', {}).items()}
-        maps = {
-            label: MapFiles(read_array, (Source.at(f'{label}/{stem}.npy'),))
-            if label not in tables
-            else MapFiles(tables[label].reader(read_array), (Source.at(f'semseg/{stem}.npy'),))
-            for label in cls.METAINFO['labels']
-        }
+        classes = Source.at(f'semseg/{stem}.npy', decode=read_array)
+        maps = {label: MapFiles(read_array, (Source.at(f'{label}/{stem}.npy'),)) for label in cls.METAINFO['labels']}
+        maps |= {label: MapFiles(table.reader(), (classes,)) for label, table in tables.items()}
+        if tables:
+            maps['semseg'] = MapFiles(np.copy, (classes,))
         images = Source.at(f'image/{stem}.npy')
         return FileLayout(name=ARRAYS, title='made by tools/data.py convert', images=images, maps=maps)
 

@@ -163,8 +163,12 @@ class MTANDataset(MultiTaskDataset):
 
     def load_label(self, info: dict, name: str) -> Array:
         """Return the map of the label ``name``."""
-        path = info['label_paths'][name]
-        return self.MAPS[name].decode(npy.load(path), path)
+        path, modality, loaded = info['label_paths'][name], self.MAPS[name], info.get('decoded', {})
+        if sum(other.folder == modality.folder for other in self._modalities()) == 1:
+            return modality.decode(npy.load(path), path)
+        if path not in loaded:
+            loaded[path] = npy.load(path)
+        return modality.decode(loaded[path].copy(), path)
 
     def _path(self, modality: Modality, index: int) -> str:
         return str(Path(self.data_root, self.split, modality.folder, f'{index}.npy'))

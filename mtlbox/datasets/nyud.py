@@ -108,25 +108,27 @@ def _boundary(path: str) -> Array:
 
 
 _KINDS: dict[str, tuple[Any, ...]] = {
-    'semseg': ('segmentation', _classes),
-    'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader(_classes)),
+    'semseg': ('segmentation', np.copy),
+    'semseg_taskonomy': ('segmentation', LABEL_MAPS['nyud-to-taskonomy'].reader()),
     'depth': ('depth', _depth),
     'normals': ('normals', _normals, _vectors),
     'boundary': ('edge', _boundary),
 }
 """By label: its folder, which all archives share, its reader, and that of what the reader mends, where it does."""
+_DECODERS = {'segmentation': _classes}
+"""By folder of which several labels are made: its decoder, whose result their readers take."""
 
 
 def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
     """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by folder."""
+    sources = {
+        folder: Source.at(f'{folder}/{{name}}{suffix}', decode=_DECODERS.get(folder)) for folder, suffix in maps.items()
+    }
     return FileLayout(
         name=name,
         title=title,
         images=Source.at(f'images/{{name}}{images}'),
-        maps={
-            label: MapFiles(read, (Source.at(f'{folder}/{{name}}{maps[folder]}'),), *stored)
-            for label, (folder, read, *stored) in _KINDS.items()
-        },
+        maps={label: MapFiles(read, (sources[folder],), *stored) for label, (folder, read, *stored) in _KINDS.items()},
         resample=resample,
     )
 

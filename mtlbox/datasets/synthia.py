@@ -70,7 +70,7 @@ def _normals(centimetres: Array) -> Array:
     return CAMERA.normals(_depth(centimetres), window=_NORMALS_WINDOW)
 
 
-_LABELS = Source.at('GT/LABELS/{0}.png', 'GT/parsed_LABELS/{0}.png')
+_LABELS = Source.at('GT/LABELS/{0}.png', 'GT/parsed_LABELS/{0}.png', decode=_classes)
 _DEPTHS = Source.at('Depth/{0}.png', 'Depth/Depth/{0}.png', decode=deep)
 
 
@@ -89,8 +89,8 @@ class Synthia(ScannedDataset):
             title='RAND_CITYSCAPES of the archive',
             images=Source.at('RGB/{0}.png'),
             maps={
-                'semseg': MapFiles(_classes, (_LABELS,)),
-                'semseg_cityscapes': MapFiles(LABEL_MAPS['synthia-to-cityscapes'].reader(_classes), (_LABELS,)),
+                'semseg': MapFiles(np.copy, (_LABELS,)),
+                'semseg_cityscapes': MapFiles(LABEL_MAPS['synthia-to-cityscapes'].reader(), (_LABELS,)),
                 'depth': MapFiles(_depth, (_DEPTHS,)),
                 'normals': MapFiles(_normals, (_DEPTHS,)),
             },

@@ -78,22 +78,25 @@ def _edges(path: str) -> Array:
 
 
 _READERS: dict[str, tuple[Any, ...]] = {
-    'semseg': (_classes, 'segment_semantic', 'segmentsemantic'),
-    'semseg_nyud': (LABEL_MAPS['taskonomy-to-nyud'].reader(_classes), 'segment_semantic', 'segmentsemantic'),
-    'semseg_nyuv2': (LABEL_MAPS['taskonomy-to-nyuv2-13'].reader(_classes), 'segment_semantic', 'segmentsemantic'),
+    'semseg': (np.copy, 'segment_semantic', 'segmentsemantic'),
+    'semseg_nyud': (LABEL_MAPS['taskonomy-to-nyud'].reader(), 'segment_semantic', 'segmentsemantic'),
+    'semseg_nyuv2': (LABEL_MAPS['taskonomy-to-nyuv2-13'].reader(), 'segment_semantic', 'segmentsemantic'),
     'depth': (_depth, 'depth_zbuffer', 'depth_zbuffer'),
     'depth_euclidean': (_depth, 'depth_euclidean', 'depth_euclidean'),
     'normals': (_normals, 'normal', 'normal', _vectors),
     'edge': (_edges, 'edge_texture', 'edge_texture'),
 }
 """By label: its reader, its folder, what its files call it, and the reader of what the first mends, where it does."""
+_DECODERS = {'segment_semantic': _classes}
+"""By folder of which several labels are made: its decoder, whose result their readers take."""
 
 
 def _layout(name: str, title: str, folder: str) -> FileLayout:
     """Describe the order of the folders: ``folder`` holds ``{0}`` for the building and ``{domain}``."""
 
     def files(domain: str, called: str) -> Source:
-        return Source.at(f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png')
+        path = f'{folder.replace("{domain}", domain)}/{{1}}_domain_{called}.png'
+        return Source.at(path, decode=_DECODERS.get(domain))
 
     maps = {
         label: MapFiles(read, (files(domain, called),), *stored)

@@ -100,15 +100,15 @@ def _layout(name: str, title: str, folder: str) -> FileLayout:
     def files(archive: str, kind: str, file: str, decode: Callable[[str], Array] | None = None) -> Source:
         return Source.at(f'{folder.format(archive)}{{0}}/{{1}}/frames/{kind}/{{2}}/{file}', decode=decode)
 
-    classes = files('classSegmentation', 'classSegmentation', 'classgt_{3}.png')
+    classes = files('classSegmentation', 'classSegmentation', 'classgt_{3}.png', _classes)
     depths = files('depth', 'depth', 'depth_{3}.png', deep)
     return FileLayout(
         name=name,
         title=title,
         images=files('rgb', 'rgb', 'rgb_{3}.jpg'),
         maps={
-            'semseg': MapFiles(_classes, (classes,)),
-            'semseg_cityscapes': MapFiles(LABEL_MAPS['vkitti2-to-cityscapes'].reader(_classes), (classes,)),
+            'semseg': MapFiles(np.copy, (classes,)),
+            'semseg_cityscapes': MapFiles(LABEL_MAPS['vkitti2-to-cityscapes'].reader(), (classes,)),
             'depth': MapFiles(_depth, (depths,)),
             'normals': MapFiles(_normals, (depths,)),
         },

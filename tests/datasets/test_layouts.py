@@ -15,10 +15,13 @@ import pytest
 
 from mtlbox.datasets import NYUv2
 from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures, replica, writing
+from mtlbox.datasets.layouts.arrays import SETS, convert
 from mtlbox.datasets.layouts.mtan_nyuv2 import encode
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.layouts.writing import stream_jobs, write_files
+from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.rooms import render_room
+from mtlbox.datasets.verify import KNOWN
 
 TASKS = {'semseg': {'type': 'SemSeg', 'num_classes': 13}, 'depth': {'type': 'Depth'}, 'normals': {'type': 'Normals'}}
 SIZE = (24, 32)
@@ -54,12 +57,23 @@ def opened() -> Iterator[list[str]]:
 @pytest.mark.parametrize('name', LAYOUTS)
 def test_each_file_of_a_sample_is_read_once(name: str, tmp_path: Path, opened: list[str]) -> None:
     layout = LAYOUTS[name]
-    write_replica(name, tmp_path, counts={'train': 1, 'val': 1}, size=SIZE, quiet=True)
-    dataset = layout.dataset(data_root=str(tmp_path), split='train', tasks=layout.tasks, **layout.options)
-    files = dataset.files_of(dataset.get_data_info(0))
-    opened.clear()
-    assert 'decoded' not in dataset.load_sample(0)
-    assert sorted(path for path in opened if path.startswith(str(tmp_path))) == sorted(files)
+    meta = layout.dataset.METAINFO
+    mapped = {
+        label: {'type': 'SemSeg', 'num_classes': len(meta['classes'][label])} for label in meta.get('label_maps', ())
+    }
+    roots = [(tmp_path / 'archive', layout.options)]
+    write_replica(name, roots[0][0], counts={'train': 1, 'val': 1}, size=SIZE, quiet=True)
+    if mapped and issubclass(layout.dataset, ListedDataset):
+        arrays = f'{next(one for one in SETS.values() if KNOWN[one][0] is layout.dataset)}-arrays'
+        convert(roots[0][0], tmp_path / 'arrays', dataset=arrays, quiet=True)
+        roots.append((tmp_path / 'arrays', {'layout': 'arrays'}))
+    for root, options in roots:
+        tasks = {**layout.tasks, **mapped}
+        dataset = layout.dataset(data_root=str(root), split='train', tasks=tasks, **options)
+        files = dataset.files_of(dataset.get_data_info(0))
+        opened.clear()
+        assert 'decoded' not in dataset.load_sample(0)
+        assert sorted(path for path in opened if path.startswith(str(root))) == sorted(set(files))
 
 
 # -- replicas ---------------------------------------------------------------------------------------------------------
