@@ -123,6 +123,7 @@ def test_what_cannot_be_told(tmp_path: Path) -> None:
     assert len(wrong.problems) == 3 and wrong.problems[2].endswith('looks like nyud-a')
     assert "is not in the layout 'nyud-b'; it fits nyud-a. It holds images: .jpg, seg" in wrong.problems[0]
     assert 'nothing' not in wrong.problems[0], 'folders that are not there are not told'
+    assert 'Known are' not in wrong.problems[0], 'of which the next line would tell'
     with pytest.raises(ValueError, match=r"'nyud-d' cannot be verified.* Did you mean 'nyud"):
         verify('nyud-d', root)
 
