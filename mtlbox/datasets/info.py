@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def describe(dataset: str, root: str | Path | None = None) -> str:
     elif dataset in KNOWN:
         lines = _describe(dataset)
     else:
-        raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, [*KNOWN, *SOURCES])}')
+        raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, {**KNOWN, **SOURCES})}')
     return '\n'.join([*lines, *(_at(Path(root)) if root is not None else [])])
 
 
@@ -72,6 +73,12 @@ def _at(root: Path) -> list[str]:
     """Say what a folder holds."""
     if not root.exists():
         return [f'at {root}: nothing']
+    try:
+        os.listdir(root)
+    except NotADirectoryError:  # it may be the official file
+        pass
+    except OSError as error:
+        return [f'at {root}: it cannot be read ({error.strerror})']
     official = find_official(root)
     lines = [f'at {root}: the official NYU file, {official}'] if official is not None else []
     with silent():

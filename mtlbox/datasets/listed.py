@@ -197,7 +197,7 @@ class ListedDataset(NamedDataset):
             hint = is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no file {path}, the list of the split.{hint}\n{self._help()}')
         try:
-            names = path.read_text(encoding='utf-8').split()
+            names = path.read_text(encoding='utf-8-sig').split()
         except UnicodeDecodeError as error:
             raise ValueError(f'{path} is no list of names: {error}.') from None
         if not names:
@@ -259,7 +259,7 @@ class ListedDataset(NamedDataset):
             fits = ' and '.join(layout.name for layout in fitting) or 'none'
             state = f'is not in the layout {name!r}; it fits {fits}'
         advice = '' if not meant else '\nSay which one is meant: layout=' + ' or '.join(repr(x.name) for x in fitting)
-        raise ValueError(f'{root} {state}. It holds {seen or "nothing of these"}. Known are:\n{known}{advice}')
+        raise ValueError(f'{root} {state}. It holds {seen or "nothing of these"}.\nKnown are:\n{known}{advice}')
 
     def _find_damaged(self, samples: Sequence[dict]) -> None:
         damaged = []

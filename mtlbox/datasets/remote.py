@@ -106,13 +106,13 @@ def instructions(dataset: str) -> str:
     if dataset in SETS:
         raise ValueError(f'{dataset} is made of {SETS[dataset]}: python tools/data.py convert {dataset} SOURCE ROOT')
     if dataset not in LAYOUTS:
-        raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, [*LAYOUTS, *SOURCES])}')
+        raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, {**LAYOUTS, **SOURCES})}')
     layout = LAYOUTS[dataset]
     origin = getattr(layout.dataset, 'ORIGIN', 'not known').format(root='ROOT')
     return (
-        f'{dataset} ({layout.title}) cannot be fetched by a program: its authors offer it on a page that asks for a '
-        f'click or a login.\nTo get it: {origin}\nThen look whether it is whole: python tools/data.py verify {dataset} '
-        f'ROOT\nTo try everything without it, on rendered rooms: python tools/data.py replica {dataset} ROOT'
+        f'{dataset} ({layout.title}) is not fetched by this program.\n'
+        f'To get it: {origin}\nThen look whether it is whole: python tools/data.py verify {dataset} ROOT\n'
+        f'To try everything without it, on rendered rooms: python tools/data.py replica {dataset} ROOT'
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from mtlbox.datasets import NYUD, NYUv2
-from mtlbox.datasets.layouts import nyu_official
+from mtlbox.datasets.layouts import nyu_official, writing
 from mtlbox.datasets.layouts.nyu_official import boundaries_of_regions, convert
 from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.rooms import render_room
@@ -79,6 +79,15 @@ def test_to_half_the_size(official: dict[str, Path], tmp_path: Path) -> None:
     semseg = sample['gt']['semseg'][1:]
     assert (semseg[:, :middle] == 0).all() and (semseg[:, middle + 1 :] == 39).all()
     assert (sample['gt']['depth'] == 2).all()
+
+
+@pytest.mark.parametrize('dataset', ['nyud-c', 'nyuv2-13'])
+def test_a_disk_that_is_too_small(
+    official: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str
+) -> None:
+    monkeypatch.setattr(writing.shutil, 'disk_usage', lambda root: type('Usage', (), {'free': 9000}))
+    with pytest.raises(OSError, match=rf'{tmp_path} needs [0-9.]+ [kM]B more, but its disk has 9\.0 kB free'):
+        convert(root=tmp_path, dataset=dataset, quiet=True, **official)
 
 
 def test_to_nyuv2_13(official: dict[str, Path], tmp_path: Path) -> None:

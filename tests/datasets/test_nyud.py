@@ -170,6 +170,14 @@ class Marked(Depth):
         return np.full(size, 7, np.float32)
 
 
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write_by_hand(tmp_path, 'nyud-a')
+    path = tmp_path / 'gt_sets/train.txt'
+    before = build(tmp_path).get_data_info(0)['sample_id']
+    path.write_text(path.read_text(), encoding='utf-8-sig')
+    assert build(tmp_path).get_data_info(0)['sample_id'] == before
+
+
 def test_a_map_is_resampled_by_the_task_that_reads_it(tmp_path: Path) -> None:
     write_by_hand(tmp_path, 'nyud-a')
     savemat(tmp_path / 'depth/0003.mat', {'depth': np.full((3, 4), 2.0)})

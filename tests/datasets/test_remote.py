@@ -126,6 +126,10 @@ def test_unknown_names() -> None:
         describe('pasc')
 
 
+def _refuse(path: Path) -> None:
+    raise PermissionError(13, 'Permission denied', str(path))
+
+
 @pytest.mark.parametrize('name', KNOWN)
 def test_info_says_what_a_data_set_is(name: str) -> None:
     said = describe(name)
@@ -142,5 +146,8 @@ def test_info_says_what_a_folder_holds(tmp_path: Path) -> None:
     assert 'nyud-arrays, layout arrays (a replica: rendered rooms); train 2' in describe('nyud', tmp_path / 'arrays')
     assert describe('nyud', tmp_path / 'none').endswith('none: nothing')
     assert describe('nyud', tmp_path).endswith('nothing that is known')
+    with pytest.MonkeyPatch.context() as patch:  # root may read everything
+        patch.setattr('mtlbox.datasets.info.os.listdir', _refuse)
+        assert describe('nyud', tmp_path).endswith('it cannot be read (Permission denied)')
     (tmp_path / 'nyu_depth_v2_labeled.mat').write_bytes(bytes(512) + b'\x89HDF\r\n\x1a\n')
     assert 'the official NYU file, ' in describe('nyu-official', tmp_path)

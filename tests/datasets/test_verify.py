@@ -61,7 +61,10 @@ def test_what_is_wrong_is_listed(tmp_path: Path) -> None:
     report = verify('nyud', root, workers=2, quiet=True)
     assert report.layout == 'nyud-c' and not report.good
     assert len(report.problems) == 2 and len(report.doubts) == 1
-    assert 'depth/train_0001.npy' in report.problems[0] and 'edge/train_0002.png' in report.problems[1]
+    assert (
+        report.problems[0] == f'There is no file {root}/depth/train_0001.npy.'
+        and 'edge/train_0002.png' in report.problems[1]
+    )
     assert 'depth/val_0000.npy: the median depth is 0.01: these look like depths scaled to 0..1' in report.doubts[0]
     labelled = {name: seen.labelled for name, seen in report.splits['train'].labels.items()}
     assert labelled == {'semseg': 3, 'depth': 2, 'normals': 3, 'boundary': 2}
@@ -123,6 +126,7 @@ def test_what_cannot_be_told(tmp_path: Path) -> None:
     assert len(wrong.problems) == 3 and wrong.problems[2].endswith('looks like nyud-a')
     assert "is not in the layout 'nyud-b'; it fits nyud-a. It holds images: .jpg, seg" in wrong.problems[0]
     assert 'nothing' not in wrong.problems[0], 'folders that are not there are not told'
+    assert 'Known are' not in wrong.problems[0], 'of which the next line would tell'
     with pytest.raises(ValueError, match=r"'nyud-d' cannot be verified.* Did you mean 'nyud"):
         verify('nyud-d', root)
 

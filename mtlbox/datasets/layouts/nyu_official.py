@@ -38,7 +38,9 @@ from mtlbox.datasets.layouts.writing import (
     MARKER,
     Files,
     claim,
+    encode_file,
     is_written,
+    require_space,
     stream_jobs,
     write_files,
     write_json,
@@ -115,6 +117,7 @@ def convert(
         ImportError: h5py is not installed.
         FileNotFoundError: A file is missing.
         FileExistsError: ``root`` holds something else.
+        OSError: The disk is too small.
         ValueError: A file is not what it should be.
     """
     source, root = Path(source), Path(root)
@@ -149,6 +152,9 @@ def convert(
         for index, name in enumerate(names)
     ]
     jobs = [job for job in every if not is_written(root, example, **job.names)]
+    if jobs:
+        size_of_one = sum(len(encode_file(path, content)) for path, content in _encode(jobs[0]).items())
+        require_space(root, len(jobs) * size_of_one)
     hashes = Hashes(root)
     hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
     for split, names in by_split.items():
@@ -219,6 +225,11 @@ def _read_classes(path: Path) -> tuple[int, ...]:
 
 def _convert_one(job: _Job) -> dict[Path, str]:
     """Convert one image; return the hashes of its files."""
+    return write_files(job.root, _encode(job), **job.names)
+
+
+def _encode(job: _Job) -> Files:
+    """Return the files of one image."""
     target = _TARGETS[job.dataset]
     with _opened(job.source) as file:
         try:
@@ -245,7 +256,7 @@ def _convert_one(job: _Job) -> dict[Path, str]:
     if maps['image'].shape[:2] != tuple(job.size):
         image = resize_image(maps.pop('image'), job.size)
         maps = {'image': image, **{name: _TASKS[name].rescale(one, job.size) for name, one in maps.items()}}
-    return write_files(job.root, target.encode(**maps), **job.names)
+    return target.encode(**maps)
 
 
 def _normals(job: _Job, depth: Array) -> Array:

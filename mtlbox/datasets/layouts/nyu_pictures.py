@@ -29,7 +29,17 @@ import numpy as np
 from mtlbox.datasets.decode import unit
 from mtlbox.datasets.layouts import mtan_nyuv2
 from mtlbox.datasets.layouts.hashes import Hashes
-from mtlbox.datasets.layouts.writing import MARKER, claim, is_written, stream_jobs, write_files, write_json
+from mtlbox.datasets.layouts.writing import (
+    MARKER,
+    Files,
+    claim,
+    encode_file,
+    is_written,
+    require_space,
+    stream_jobs,
+    write_files,
+    write_json,
+)
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
 from mtlbox.datasets.transforms.geometry import resize_image
@@ -131,6 +141,7 @@ def convert(
     Raises:
         FileNotFoundError: ``source`` has no pictures.
         FileExistsError: ``root`` holds something else.
+        OSError: The disk is too small.
         ValueError: A picture is damaged, of a wrong type or size, holds wrong values, or is in no split.
     """
     source, root = Path(source), Path(root)
@@ -163,6 +174,9 @@ def convert(
         for index, name in enumerate(members)
         if not is_written(root / key, example, index=index)
     ]
+    if jobs:
+        size_of_one = sum(len(encode_file(path, content)) for path, content in _encode(jobs[0]).items())
+        require_space(root, len(jobs) * size_of_one)
     hashes = Hashes(root)
     hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
     hashes.finish()
@@ -172,6 +186,11 @@ def convert(
 
 def _convert_one(job: _Job) -> dict[Path, str]:
     """Convert one image and its labels; return the hashes of the files."""
+    return write_files(job.target, _encode(job), index=job.index)
+
+
+def _encode(job: _Job) -> Files:
+    """Return the files of one image and its labels."""
     path = job.source / 'image' / f'{job.name}.png'
     image = _read(path, channels=3, dtype=np.uint8)
     labels = {}
@@ -183,8 +202,7 @@ def _convert_one(job: _Job) -> dict[Path, str]:
         if label.shape[:2] != image.shape[:2]:
             raise ValueError(f'{label_path} is {_size(label)}, but {path} is {_size(image)} (height x width).')
         labels[field] = task.rescale(label, job.size)
-    arrays = mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
-    return write_files(job.target, arrays, index=job.index)
+    return mtan_nyuv2.encode(resize_image(image.astype(np.float32), job.size), **labels)
 
 
 def _read_classes(path: Path, job: _Job) -> Array:

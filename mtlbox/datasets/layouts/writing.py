@@ -79,7 +79,15 @@ def require_space(root: Path, needed: int) -> None:
     """Raise OSError where the disk of ``root`` has less than the ``needed`` bytes free."""
     free = shutil.disk_usage(root).free
     if needed > free:
-        raise OSError(f'{root} needs {needed / 1e9:.1f} GB more, but its disk has {free / 1e9:.1f} GB free.')
+        raise OSError(f'{root} needs {_amount(needed)} more, but its disk has {_amount(free)} free.')
+
+
+def _amount(count: int) -> str:
+    """Return a number of bytes in the unit that fits it."""
+    for size, unit in ((1e9, 'GB'), (1e6, 'MB'), (1e3, 'kB')):
+        if count >= size:
+            return f'{count / size:.1f} {unit}'
+    return f'{count} bytes'
 
 
 def write_json(path: Path, content: Any) -> None:
