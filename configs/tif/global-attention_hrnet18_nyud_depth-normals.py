@@ -14,8 +14,7 @@ model = dict(
     weighting=dict(weights=dict(_delete_=True, depth=1.0, normals=10.0)),
 )
 train_pipeline = [
-    dict(type='RandomScale', scale=(0.5, 2.0)),
-    dict(type='RandomCrop', size=_base_.input_size, pad=False),
+    dict(type='RandomScaleCrop', scale=(0.5, 2.0), size=_base_.input_size, pad=False),
     dict(type='RandomFlip', prob=0.5),
     _base_.photometric,
     dict(type='PackMultiTaskInputs'),
