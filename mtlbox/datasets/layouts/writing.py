@@ -199,7 +199,7 @@ def stream_jobs(
     count = len(jobs) if isinstance(jobs, Sized) else count
 
     def follow(results: Iterable[Result]) -> Iterable[Result]:
-        return tqdm(results, total=count, desc=description, unit='image', disable=quiet)
+        return tqdm(results, total=count, desc=description, unit='image', disable=quiet or not count)
 
     if workers <= 1 or count <= 1:
         yield from follow(map(work, jobs))
