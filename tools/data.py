@@ -223,8 +223,8 @@ def info(args: argparse.Namespace) -> None:
 def add_download(parser: argparse.ArgumentParser) -> None:
     """Declare ``download``."""
     parser.add_argument('dataset', metavar='DATASET', help=f'{", ".join(SOURCES)}; instructions for all others')
-    parser.add_argument('root', metavar='ROOT', help='its folder; of an archive a new or empty one')
-    parser.add_argument('--keep', action='store_true', help='keep the archive in ROOT.download')
+    parser.add_argument('root', metavar='ROOT', help='its folder; of archives a new or empty one')
+    parser.add_argument('--keep', action='store_true', help='keep the archives in ROOT.download')
 
 
 def download_dataset(args: argparse.Namespace) -> None:

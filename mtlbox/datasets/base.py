@@ -118,6 +118,8 @@ class MultiTaskDataset(BaseDataset):
     """What its argument ``subset`` may be, where it has one."""
     ONE_SIZE: ClassVar[bool] = False
     """Whether all pictures are of one size."""
+    ORIGIN: ClassVar[str] = 'not known'
+    """What to fetch and where it is offered, for the messages; it may hold ``{root}``."""
 
     def __init__(
         self,
@@ -341,6 +343,11 @@ class MultiTaskDataset(BaseDataset):
                 f'load_data_list of {type(self).__name__} must return a list with a dict per sample, but gave {given}.'
             )
         return samples
+
+    @classmethod
+    def origin_of(cls, layout: str | None) -> str:
+        """Return what to fetch and where it is offered, of one layout where that is told apart, as :attr:`ORIGIN`."""
+        return cls.ORIGIN
 
     @property
     def setting(self) -> str:

@@ -61,7 +61,7 @@ def _describe(dataset: str) -> list[str]:
 
 def _how_to_get(dataset: str) -> list[str]:
     cls = KNOWN[dataset][0] if dataset in KNOWN else None
-    lines = [f'to get it: {cls.ORIGIN.format(root="ROOT")}'] if cls is not None and hasattr(cls, 'ORIGIN') else []
+    lines = [f'to get it: {cls.origin_of(dataset).format(root="ROOT")}'] if cls is not None else []
     if dataset in SETS:
         lines.append(f'python tools/data.py convert {dataset} SOURCE ROOT makes it of any of its layouts')
     if dataset in SOURCES:

@@ -79,8 +79,6 @@ class ListedDataset(NamedDataset):
     """Path of the list of a split."""
     TITLE: ClassVar[str]
     """What messages call the data."""
-    ORIGIN: ClassVar[str]
-    """What to fetch and where it is offered, for the messages."""
 
     def __init__(
         self,
@@ -141,6 +139,11 @@ class ListedDataset(NamedDataset):
         """Return what the file of the label ``name`` holds before reading mends it, where it does."""
         stored = self.layout.maps[name].stored
         return None if stored is None else stored(info['label_files'][name][0])
+
+    @classmethod
+    def origin_of(cls, layout: str | None) -> str:
+        """Return what to fetch and where it is offered, of one layout where that is told apart, as :attr:`ORIGIN`."""
+        return next((one.origin for one in cls.LAYOUTS if one.name == layout and one.origin), cls.ORIGIN)
 
     def is_lossy(self, name: str) -> bool:
         """Return whether the layout keeps the label ``name`` as JPEG."""
@@ -280,10 +283,11 @@ class ListedDataset(NamedDataset):
         known = '\n'.join(f'  {layout}' for layout in self.layouts())
         counts = ', '.join(f'{split} {n}' if n else split for split, n in self.METAINFO['sizes'].items())
         lists = f' with the lists {self.lists} and' if self.lists else ' with'
+        meant = next((one.name for one in self.LAYOUTS if one.name == self._meant), '')
         return (
             f'Expected is {self.TITLE} ({counts}){lists} files of one of these layouts:\n'
             f'{known}\n'
-            f'{how_to_get(self.ORIGIN, self.LAYOUTS[-1].name, self.data_root)}'
+            f'{how_to_get(self.origin_of(self._meant), meant or self.LAYOUTS[-1].name, self.data_root)}'
         )
 
 

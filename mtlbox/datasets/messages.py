@@ -45,9 +45,12 @@ def free_folder(root: str) -> str:
 
 
 def how_to_get(origin: str, layout: str, root: str) -> str:
-    """Say where a data set comes from, and how to do without: by a replica of ``layout``, in the place of ``root``."""
+    """Say where a data set comes from, and how to do without: by a replica of ``layout``, in the place of ``root``.
+
+    ``origin`` is that of the data set, which may hold ``{root}``.
+    """
     return (
-        f'To get it: {origin}\n'
+        f'To get it: {origin.format(root=root)}\n'
         'To try everything without it, on rendered rooms: '
         f'python tools/data.py replica {layout} {free_folder(root)}'
     )

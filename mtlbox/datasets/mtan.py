@@ -119,8 +119,6 @@ class MTANDataset(MultiTaskDataset):
     """(H, W) of the maps."""
     MAPS: ClassVar[dict[str, Modality]]
     """Where the maps of each label are, by the label's name."""
-    ORIGIN: ClassVar[str]
-    """What to fetch and where it is offered, for the messages."""
 
     def __init__(
         self, *, data_root: str, split: str, tasks: Mapping[str, Task | Mapping], check: bool = True, **base: Any
@@ -234,7 +232,7 @@ class MTANDataset(MultiTaskDataset):
             f'Expected is the layout of MTAN, {self.data_root}/{{train,val}}/{{folder}}/{{0, 1, 2, ...}}.npy '
             f'({counts} files per folder, {"x".join(map(str, self.SIZE))}), '
             f'with these folders: {needed}.\n'
-            f'{how_to_get(self.ORIGIN.format(root=self.data_root), self.LAYOUT, self.data_root)}'
+            f'{how_to_get(self.ORIGIN, self.LAYOUT, self.data_root)}'
         )
 
 

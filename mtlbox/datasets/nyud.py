@@ -119,7 +119,7 @@ _DECODERS = {'segmentation': _classes}
 """By folder of which several labels are made: its decoder, whose result their readers take."""
 
 
-def _layout(name: str, title: str, images: str, *, resample: bool = False, **maps: str) -> FileLayout:
+def _layout(name: str, title: str, images: str, *, origin: str, resample: bool = False, **maps: str) -> FileLayout:
     """Describe an archive by the suffixes of its ``images`` and of its ``maps`` by folder."""
     sources = {
         folder: Source.at(f'{folder}/{{name}}{suffix}', decode=_DECODERS.get(folder)) for folder, suffix in maps.items()
@@ -130,6 +130,7 @@ def _layout(name: str, title: str, images: str, *, resample: bool = False, **map
         images=Source.at(f'images/{{name}}{images}'),
         maps={label: MapFiles(read, (sources[folder],), *stored) for label, (folder, read, *stored) in _KINDS.items()},
         resample=resample,
+        origin=origin,
     )
 
 
@@ -149,6 +150,8 @@ class NYUD(ListedDataset):
             'nyud-a',
             "ASTMT's NYUD_MT.tgz",
             '.jpg',
+            origin='NYUD_MT.tgz of facebookresearch/astmt on GitHub: python tools/data.py download nyud-a {root}. '
+            'The archive of the same name of SimonVandenhende/Multi-Task-Learning-PyTorch is nyud-b.',
             segmentation='.mat',
             depth='.mat',
             normals='.jpg',
@@ -159,6 +162,8 @@ class NYUD(ListedDataset):
             'nyud-b',
             "the survey's NYUD_MT.tgz, 480x640",
             '.jpg',
+            origin='NYUD_MT.tgz, which the README of SimonVandenhende/Multi-Task-Learning-PyTorch on GitHub offers. '
+            "ASTMT's archive of the same name is nyud-a.",
             segmentation='.png',
             depth='.npy',
             normals='.npy',
@@ -169,6 +174,8 @@ class NYUD(ListedDataset):
             'nyud-c',
             "ATRC's NYUDv2.tar.gz, 425x560",
             '.png',
+            origin='NYUDv2.tar.gz, which the README of brdav/atrc on GitHub offers (and those of InvPT and its '
+            'successors): python tools/data.py download nyud-c {root}',
             segmentation='.png',
             depth='.npy',
             normals='.png',

@@ -1,7 +1,8 @@
 """Where data sets can be fetched from, and fetching them.
 
 Addresses are those that the authors' pages or repositories give. Sizes and checksums are there where they are known:
-of the official NYU files they are those that several projects on GitHub state alike; the other authors publish none.
+of the official NYU files they are those that several projects on GitHub state alike, of Virtual KITTI 2 those of the
+authors' ``vkitti_2.0.3_md5_checksums.txt``; the other authors publish none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import tarfile
 import zlib
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tqdm import tqdm
@@ -55,18 +57,22 @@ class DataSource:
 
     Attributes:
         title: What it is.
-        files: The files; one archive, whose only folder becomes the data set's, or files that are kept as they are.
-        archive: Whether it is an archive.
+        files: The files; archives, all of which are unpacked into one folder, or files that are kept as they are.
+        archive: Whether they are archives.
         then: What to do with files that are kept, with ``{root}``.
+        holds: Pattern of what the data set's folder holds, as ``'Scene*'``. An archive's only folder is that folder,
+            unless its name fits the pattern; '' fits none.
     """
 
     title: str
     files: tuple[RemoteFile, ...]
     archive: bool = True
     then: str = ''
+    holds: str = ''
 
 
 _NYU, _ETH = 'http://horatio.cs.nyu.edu/mit/silberman', 'https://data.vision.ee.ethz.ch'
+_NAVER = 'https://download.europe.naverlabs.com//virtual_kitti_2.0.3'  # with the two slashes of the authors' page
 SOURCES: dict[str, DataSource] = {
     'nyu-official': DataSource(
         'the labelled part of NYU Depth v2 by its authors, with the split and the 40 classes',
@@ -90,6 +96,15 @@ SOURCES: dict[str, DataSource] = {
     'nyud-a': DataSource("ASTMT's archive", (RemoteFile(f'{_ETH}/kmaninis/share/MTL/NYUD_MT.tgz'),)),
     'nyud-c': DataSource("ATRC's archive", (RemoteFile(f'{_ETH}/brdavid/atrc/NYUDv2.tar.gz'),)),
     'pascal': DataSource("ATRC's copy of ASTMT's archive", (RemoteFile(f'{_ETH}/brdavid/atrc/PASCALContext.tar.gz'),)),
+    'vkitti2-joint': DataSource(
+        'pictures, depth and classes of Virtual KITTI 2.0.3 by its authors',
+        (
+            RemoteFile(f'{_NAVER}/vkitti_2.0.3_rgb.tar', digest='md5:1e00a143a397c2c53aa9720a868fe34a'),
+            RemoteFile(f'{_NAVER}/vkitti_2.0.3_depth.tar', digest='md5:1d34a96f870fc5d33b482df87844f5e4'),
+            RemoteFile(f'{_NAVER}/vkitti_2.0.3_classSegmentation.tar', digest='md5:e8658ab49250e61f1caa174625563263'),
+        ),
+        holds='Scene*',
+    ),
 }
 """By the name of the data set."""
 
@@ -108,7 +123,7 @@ def instructions(dataset: str) -> str:
     if dataset not in LAYOUTS:
         raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, {**LAYOUTS, **SOURCES})}')
     layout = LAYOUTS[dataset]
-    origin = getattr(layout.dataset, 'ORIGIN', 'not known').format(root='ROOT')
+    origin = layout.dataset.origin_of(dataset).format(root='ROOT')
     return (
         f'{dataset} ({layout.title}) is not fetched by this program.\n'
         f'To get it: {origin}\nThen look whether it is whole: python tools/data.py verify {dataset} ROOT\n'
@@ -119,13 +134,13 @@ def instructions(dataset: str) -> str:
 def download(dataset: str, root: str | Path, *, keep: bool = False, quiet: bool = False) -> str:
     """Fetch a data set such that ``root`` holds it; return what to do next.
 
-    What was fetched before, in part too, is not fetched again. An archive is unpacked beside ``root``, which appears
-    when it is complete.
+    What was fetched before, in part too, is not fetched again, nor is unpacked again what was. Archives are unpacked
+    beside ``root``, which appears when it is complete.
 
     Args:
         dataset: Name in :data:`SOURCES`.
-        root: Its folder; for an archive a new or empty one.
-        keep: Keep the archive, in ``{root}.download``.
+        root: Its folder; for archives a new or empty one.
+        keep: Keep the archives, in ``{root}.download``; else each is deleted when it is unpacked.
         quiet: Show no progress bars.
 
     Raises:
@@ -138,25 +153,47 @@ def download(dataset: str, root: str | Path, *, keep: bool = False, quiet: bool 
     if dataset not in SOURCES:
         raise ValueError(f'{dataset!r} has no source.{did_you_mean(dataset, SOURCES)}')
     source, root = SOURCES[dataset], Path(root)
-    if source.archive and (root.is_file() or (root.is_dir() and any(root.iterdir()))):
+    if not source.archive:
+        for file in source.files:
+            _fetch(file, root, quiet=quiet)
+        return source.then.format(root=root)
+    if root.is_file() or (root.is_dir() and any(root.iterdir())):
         raise FileExistsError(
             f'{root} exists and holds something: name a new folder, or look at what there is with python tools/data.py '
             f'info {dataset} {root}'
         )
-    folder = root.with_name(f'{root.name}.download') if source.archive else root
-    paths = [
-        fetch(file.url, folder / file.name, size=file.size, digest=file.digest, quiet=quiet) for file in source.files
-    ]
-    if not source.archive:
-        return source.then.format(root=root)
-    _unpack(paths[0], folder / 'unpacked', root, quiet=quiet)
+    folder = root.with_name(f'{root.name}.download')
+    first, *others = [_unpacked(file, folder, source.holds, keep=keep, quiet=quiet) for file in source.files]
+    for other in others:
+        _move_into(first, other)
+    if root.is_dir():
+        root.rmdir()
+    os.rename(first, root)
     if not keep:
         shutil.rmtree(folder)
     return f'python tools/data.py verify {dataset} {root}'
 
 
-def _unpack(archive: Path, folder: Path, root: Path, *, quiet: bool) -> None:
-    """Let ``root`` be what the archive holds, by way of ``folder``, of which nothing is left."""
+def _fetch(file: RemoteFile, folder: Path, *, quiet: bool) -> Path:
+    return fetch(file.url, folder / file.name, size=file.size, digest=file.digest, quiet=quiet)
+
+
+def _unpacked(file: RemoteFile, folder: Path, holds: str, *, keep: bool, quiet: bool) -> Path:
+    """Return the folder of an archive's content, which is there when it is whole; fetch and unpack it where it is not.
+
+    The archive is deleted then, unless it is to be kept.
+    """
+    content = folder / f'{file.name}.unpacked'
+    if not content.is_dir():
+        _unpack(_fetch(file, folder, quiet=quiet), content, holds, quiet=quiet)
+    if not keep:
+        (folder / file.name).unlink(missing_ok=True)
+    return content
+
+
+def _unpack(archive: Path, content: Path, holds: str, *, quiet: bool) -> None:
+    """Let ``content`` be what the archive holds, whole or not at all."""
+    folder = archive.with_name(f'{archive.name}.unpacking')
     shutil.rmtree(folder, ignore_errors=True)  # what a kill left
     folder.mkdir()
     try:
@@ -164,10 +201,8 @@ def _unpack(archive: Path, folder: Path, root: Path, *, quiet: bool) -> None:
             for member in tqdm(tar, desc=f'unpacking {archive.name}', unit='file', disable=quiet):
                 tar.extract(member, folder, filter='data')
         inside = list(folder.iterdir())
-        only = inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
-        if root.is_dir():
-            root.rmdir()
-        os.rename(only, root)
+        is_on_top = len(inside) == 1 and inside[0].is_dir() and not fnmatch(inside[0].name, holds)
+        os.rename(inside[0] if is_on_top else folder, content)
     except _DAMAGE as error:
         raise ValueError(f'{archive} is damaged or is no archive: {error}. Delete it and fetch it again.') from None
     except OSError as error:
@@ -178,3 +213,14 @@ def _unpack(archive: Path, folder: Path, root: Path, *, quiet: bool) -> None:
         ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move_into(folder: Path, other: Path) -> None:
+    """Move what ``other`` holds into ``folder``; ``other`` is there until the last of it has been moved."""
+    for path in sorted(other.iterdir()):
+        place = folder / path.name
+        if path.is_dir() and place.is_dir():
+            _move_into(place, path)
+        else:
+            os.replace(path, place)
+    other.rmdir()

@@ -102,6 +102,8 @@ class FileLayout:
         maps: The labels by name.
         resample: Whether maps of another size than their picture are brought to its size, as the archive's own code
             does; else that is an error.
+        origin: What to fetch and where it is offered; it may hold ``{root}``. '' where that is said of the
+            data set's layouts together.
     """
 
     name: str
@@ -109,6 +111,7 @@ class FileLayout:
     images: Source
     maps: Mapping[str, MapFiles]
     resample: bool = False
+    origin: str = ''
 
     def sources(self) -> list[Source]:
         """Return all kinds of files, each once."""

@@ -149,7 +149,8 @@ class Taskonomy(ScannedDataset):
     }
     ORIGIN = (
         'omnitools.download of the Python package omnidata-tools (components taskonomy; domains rgb segment_semantic '
-        'depth_zbuffer normal edge_texture), and data/assets/splits_taskonomy.zip of StanfordVL/taskonomy on GitHub.'
+        'depth_zbuffer normal edge_texture), which writes taskonomy-omnidata, and '
+        'data/assets/splits_taskonomy.zip of StanfordVL/taskonomy on GitHub.'
     )
 
     def __init__(self, *, data_root: str, split: str, subset: str = 'tiny', check: bool = False, **kwargs: Any) -> None:

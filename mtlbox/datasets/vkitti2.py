@@ -94,7 +94,7 @@ def _normals(centimetres: Array) -> Array:
     return CAMERA.normals(_depth(centimetres), window=_NORMALS_WINDOW)
 
 
-def _layout(name: str, title: str, folder: str) -> FileLayout:
+def _layout(name: str, title: str, folder: str, origin: str = '') -> FileLayout:
     """Describe a way to unpack the archives; ``folder`` may hold ``{}`` for the name of an archive."""
 
     def files(archive: str, kind: str, file: str, decode: Callable[[str], Array] | None = None) -> Source:
@@ -112,7 +112,15 @@ def _layout(name: str, title: str, folder: str) -> FileLayout:
             'depth': MapFiles(_depth, (depths,)),
             'normals': MapFiles(_normals, (depths,)),
         },
+        origin=origin,
     )
+
+
+_ARCHIVES = (
+    'vkitti_2.0.3_rgb.tar, vkitti_2.0.3_depth.tar and vkitti_2.0.3_classSegmentation.tar, which the page "Virtual '
+    'KITTI 2" of europe.naverlabs.com offers'
+)
+_FETCHED = 'tools/data.py download vkitti2-joint fetches them and unpacks them into one folder.'
 
 
 @DATASETS.register_module()
@@ -135,7 +143,12 @@ class VKITTI2(ScannedDataset):
     TITLE = 'Virtual KITTI 2'
     LAYOUTS = (
         _layout('vkitti2-joint', 'all archives in one folder', ''),
-        _layout('vkitti2-apart', 'a folder per archive', 'vkitti_2.0.3_{}/'),
+        _layout(
+            'vkitti2-apart',
+            'a folder per archive',
+            'vkitti_2.0.3_{}/',
+            f'{_ARCHIVES}, each unpacked into a folder of its name (vkitti_2.0.3_rgb/Scene01/...). {_FETCHED}',
+        ),
     )
     METAINFO: ClassVar[dict] = {
         'labels': ('semseg', 'semseg_cityscapes', 'depth', 'normals'),
@@ -146,10 +159,7 @@ class VKITTI2(ScannedDataset):
         'usual': {'depth': OUTDOORS},
         'sizes': {'train': 18560, 'val': 2700},
     }
-    ORIGIN = (
-        'vkitti_2.0.3_rgb.tar, vkitti_2.0.3_depth.tar and vkitti_2.0.3_classSegmentation.tar, which the page "Virtual '
-        'KITTI 2" of europe.naverlabs.com offers.'
-    )
+    ORIGIN = f'{_ARCHIVES}. {_FETCHED}'
 
     def __init__(
         self,
