@@ -32,6 +32,7 @@ from mtlbox.datasets.decode import deep, looked_up
 from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
 from mtlbox.datasets.normals_from_depth import Pinhole
+from mtlbox.datasets.opening import opened
 from mtlbox.registry import DATASETS
 from mtlbox.tasks import Depth, Disparity
 from mtlbox.tasks.base import Array
@@ -80,7 +81,7 @@ def read_camera(path: str) -> StereoCamera:
         ValueError: It is no such description; the message names the file.
     """
     try:
-        with open(path, encoding='utf-8') as file:
+        with opened(path) as file:
             said = json.load(file)
         inner = said['intrinsic']
         numbers = [float(x) for x in (said['extrinsic']['baseline'], *(inner[key] for key in ('fx', 'fy', 'u0', 'v0')))]

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mtlbox.datasets.npy import write_whole
+from mtlbox.datasets.opening import opened
 from mtlbox.tasks.base import Array
 
 PNG_HEAD, PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
@@ -94,10 +95,8 @@ def read_stored(path: str | Path) -> Array:
 
 def _bytes_of(path: str | Path) -> bytes:
     """Return what the file holds, which is read once, whoever decodes it."""
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f'There is no image {path}.') from None
+    with opened(path) as file:
+        return file.read()
 
 
 def _is_whole_png(data: bytes, *kinds: bytes) -> bool:

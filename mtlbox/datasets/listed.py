@@ -29,6 +29,7 @@ from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listing import Files, Listing
 from mtlbox.datasets.messages import LISTED, UNFINISHED_MARKER, how_to_get, is_meant, some
 from mtlbox.datasets.named import NamedDataset
+from mtlbox.datasets.opening import opened
 from mtlbox.datasets.sources import (
     LARGEST_SCALE,
     FileLayout,
@@ -200,7 +201,8 @@ class ListedDataset(NamedDataset):
             hint = is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no file {path}, the list of the split.{hint}\n{self._help()}')
         try:
-            names = path.read_text(encoding='utf-8-sig').split()
+            with opened(path) as file:
+                names = file.read().decode('utf-8-sig').split()
         except UnicodeDecodeError as error:
             raise ValueError(f'{path} is no list of names: {error}.') from None
         if not names:

@@ -22,6 +22,7 @@ from mtlbox.datasets import npy
 from mtlbox.datasets.base import MultiTaskDataset
 from mtlbox.datasets.decode import plane
 from mtlbox.datasets.messages import how_to_get, is_meant, some
+from mtlbox.datasets.opening import opened
 from mtlbox.datasets.verdict import look_once
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array
@@ -240,7 +241,8 @@ def _read_names(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        names = json.loads(path.read_text(encoding='utf-8'))
+        with opened(path) as file:
+            names = json.load(file)
     except ValueError as error:
         raise ValueError(
             f'{path} is not valid JSON ({error}). It may be deleted: it only names the samples.'

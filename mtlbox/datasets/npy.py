@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtlbox.datasets.opening import opened
+
 _MAGIC = b'\x93NUMPY'
 _FIRST_READ = 256  # the whole header of every array of up to a dozen dimensions
 _LONGEST_HEADER = 10_000
@@ -36,7 +38,7 @@ def read_header(path: str | Path) -> NpyHeader:
         ValueError: The file is empty, is no NumPy file, has a damaged header, holds Python objects, or is shorter or
             longer than its header says.
     """
-    with open(path, 'rb') as file:
+    with opened(path) as file:
         return _read_header(file, path)[0]
 
 
@@ -83,12 +85,14 @@ def _parse(header: bytes) -> tuple[NpyHeader, Literal['C', 'F']]:
 
 def load(path: str | Path) -> Array:
     """Return the array in ``path``; what may be raised is as for :func:`read_header`."""
-    with open(path, 'rb') as file:
+    with opened(path) as file:
         header, start, order = _read_header(file, path)
         try:
             file.seek(start)
             numbers = np.fromfile(file, dtype=header.dtype, count=math.prod(header.shape))
             return numbers.reshape(header.shape, order=order)
+        except OSError:
+            raise
         except Exception as error:  # a shape or type that a damaged header gives and NumPy cannot have
             raise ValueError(f'{path} is damaged and cannot be read as a NumPy file: {error}') from error
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from mtlbox.datasets.messages import check_dict, check_whole, is_whole, some
+from mtlbox.datasets.opening import opened
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
 
@@ -267,7 +268,8 @@ class PartialLabels:
         if path is None:
             raise FileNotFoundError(f'{where}: there is no file {" nor ".join(map(str, places))}.')
         try:
-            listed = [line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
+            with opened(path) as file:
+                listed = [line.strip() for line in file.read().decode('utf-8').splitlines() if line.strip()]
         except UnicodeDecodeError as error:
             raise ValueError(f'{where}: {path} is not a text file: {error}.') from None
         if not listed:

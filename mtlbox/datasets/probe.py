@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.image_file import JPEG_END, JPEG_HEAD, PNG_END, PNG_HEAD, TAIL
+from mtlbox.datasets.opening import opened
 
 _MAT_HEAD = 128
 _MAT_VERSION_5 = (b'\x00\x01IM', b'\x01\x00MI')
@@ -49,8 +50,9 @@ def _probe_mat(path: str | Path) -> None:
     _require(path, head[124:128] in _MAT_VERSION_5, 'is not a MATLAB file of version 5', head)
     _require(path, len(head) == _MAT_HEAD + 8, 'is truncated: it holds no variable')
     order = 'little' if head[126:128] == b'IM' else 'big'
-    size, position = os.path.getsize(path), _MAT_HEAD
-    with open(path, 'rb') as file:
+    position = _MAT_HEAD
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
         while position < size:  # from variable to variable
             file.seek(position)
             tag = file.read(8)
@@ -64,7 +66,7 @@ def _probe_other(path: str | Path) -> None:
 
 
 def _ends(path: str | Path, length: int) -> tuple[bytes, bytes]:
-    with open(path, 'rb') as file:
+    with opened(path) as file:
         head = file.read(length)
         if not head:
             raise ValueError(f'{path} is empty (0 bytes).')

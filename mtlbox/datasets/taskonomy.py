@@ -31,6 +31,7 @@ into at the start, as 20 million files would take hours: ``tools/data.py verify`
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,6 +44,7 @@ from mtlbox.datasets.image_file import read_map
 from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.listed import FileLayout, MapFiles, ScannedDataset, Source
 from mtlbox.datasets.messages import some
+from mtlbox.datasets.opening import opened
 from mtlbox.registry import DATASETS, did_you_mean
 from mtlbox.tasks import Depth
 from mtlbox.tasks.base import Array
@@ -193,8 +195,8 @@ class Taskonomy(ScannedDataset):
                 f'{places} there.{hint}\n{self._help()}'
             )
         try:
-            with open(paths[0], encoding='utf-8', newline='') as file:
-                rows = list(csv.DictReader(file))
+            with opened(paths[0]) as file:
+                rows = list(csv.DictReader(io.StringIO(file.read().decode('utf-8'), newline='')))
             found = tuple(sorted(row['id'] for row in rows if row[self.split] == '1'))
         except (KeyError, TypeError, csv.Error, UnicodeDecodeError) as error:
             raise ValueError(

@@ -311,17 +311,11 @@ def _read_one(job: tuple[Part, int]) -> _Found:
                 found = _look_at(dataset, dataset.load_sample(index), found)
             except (OSError, ValueError) as error:
                 lasting = lasting and not isinstance(error, OSError)
-                found.problems.append(_said(error))
+                found.problems.append(str(error))
     finally:
         dataset.label_names = labels
-    problems = list(dict.fromkeys(found.problems)) or [_said(whole)]
+    problems = list(dict.fromkeys(found.problems)) or [str(whole)]
     return found._replace(problems=problems, lasting=lasting)
-
-
-def _said(error: Exception) -> str:
-    """Return the message of an error, of a missing file in words."""
-    named = isinstance(error, FileNotFoundError) and error.filename
-    return f'There is no file {named}.' if named else str(error)
 
 
 def _look_at(dataset: MultiTaskDataset, sample: Mapping[str, Any], found: _Found) -> _Found:

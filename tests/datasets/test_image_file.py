@@ -65,9 +65,8 @@ def test_an_error_of_the_system_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / 'a.png'
     path.symlink_to('a.png')
     for read in (read_image, read_map):
-        with pytest.raises(OSError, match=r'a\.png') as caught:
+        with pytest.raises(OSError, match=r'a\.png cannot be read: Too many levels of symbolic links\.$'):
             read(path)
-        assert caught.value.errno is not None and 'damaged' not in str(caught.value)
 
 
 @pytest.mark.parametrize(
