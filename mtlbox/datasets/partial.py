@@ -65,7 +65,8 @@ class PartialLabels:
         labelled_only: By task key, which samples keep the label: the path of a list of their names, one a line;
             ``dict(count=40, seed=0)``; or ``dict(fraction=0.01, seed=0)`` of those that have it, rounded, at least one.
             Tasks that are not named keep all of theirs.
-        labels_per_image: ``dict(least=1, most=1, seed=0)``: so many of its labels are kept of each sample.
+        labels_per_image: ``dict(least=1, most=1, seed=0)``: so many of its labels are kept of each sample, of those
+            that ``labelled_only`` leaves.
 
     Raises:
         ValueError: A task is none of the data set's, a rule has an unknown key or lacks one, or a number is out of
@@ -128,28 +129,40 @@ class PartialLabels:
         if len(known) < len(names):
             twice = sorted(name for name, count in Counter(names).items() if count > 1)
             raise ValueError(f'{self._owner}: labels cannot be chosen, since several samples are called {some(twice)}.')
-        drawn = {label: np.ones(len(names), dtype=bool) for label in self._drawn()}
-        for label in sorted(drawn.keys() & gaps.keys()):
-            drawn[label] = gaps[label](range(len(names)))
-            self._having[label] = int(drawn[label].sum())
+        listed = {key: self._read_list(key, rule, known) for key, rule in self._rules.items() if isinstance(rule, str)}
+        chosen = sorted({self._labels[key] for key in self._keys})
+        able = {label: self._find_able(label, names, listed, gaps.get(label)) for label in chosen}
         for key, rule in self._rules.items():
-            if isinstance(rule, str):
-                kept = self._of_list(key, rule, names, known, gaps.get(self._labels[key]))
+            having = able[self._labels[key]]
+            if key in listed:
+                kept = listed[key].intersection(names[i] for i in np.flatnonzero(having).tolist())
             else:
-                kept = self._of_seed(key, rule, [names[i] for i in np.flatnonzero(drawn[self._labels[key]]).tolist()])
+                kept = self._of_seed(key, rule, [names[i] for i in np.flatnonzero(having).tolist()])
             withheld[:, self._keys.index(key)] = [name not in kept for name in names]
         if self._per_image:
-            labels = sorted(drawn)
             for index, (row, name) in enumerate(zip(withheld, names)):
-                own = [label for label in labels if drawn[label][index]]
-                chosen = choose_labels(name, own, **self._per_image)
-                row |= [self._labels[key] not in chosen for key in self._keys]
+                left = {self._labels[key] for key, gone in zip(self._keys, row) if not gone}
+                own = [label for label in sorted(left) if able[label][index]]
+                kept = choose_labels(name, own, **self._per_image)
+                row |= [self._labels[key] not in kept for key in self._keys]
         return np.packbits(withheld, axis=1)
 
-    def _drawn(self) -> set[str]:
-        """Return the labels of which the seed chooses."""
-        by_seed = {self._labels[key] for key, rule in self._rules.items() if not isinstance(rule, str)}
-        return set(self._labels.values()) if self._per_image else by_seed
+    def _find_able(
+        self, label: str, names: Sequence[str], listed: Mapping[str, frozenset[str]], look: Look | None
+    ) -> Array:
+        """Return which samples may keep a label, bool ``(N,)``: those that have it; of lists alone, those on one."""
+        rules = {key: self._rules.get(key) for key, own in self._labels.items() if own == label}
+        is_of_all = any((rule is None and self._per_image) or isinstance(rule, Mapping) for rule in rules.values())
+        able = np.ones(len(names), dtype=bool)
+        if not is_of_all:
+            named = frozenset[str]().union(*(listed[key] for key in rules if key in listed))
+            able[:] = [name in named for name in names]
+        numbers = range(len(names)) if is_of_all else np.flatnonzero(able).tolist()
+        if look is not None and numbers:
+            able[numbers] = look(numbers)
+            if is_of_all:
+                self._having[label] = int(able.sum())
+        return able
 
     def withheld(self, bits: Array) -> list[str]:
         """Return the keys of the tasks that are not told their label of a sample."""
@@ -251,15 +264,6 @@ class PartialLabels:
                 f'the label {self._labels[key]!r}.'
             )
         return choose_few(having, self._labels[key], count=count, seed=int(rule.get('seed', 0)))
-
-    def _of_list(
-        self, key: str, given: str, names: Sequence[str], known: frozenset[str], look: Look | None
-    ) -> frozenset[str]:
-        listed = self._read_list(key, given, known)
-        if look is None:
-            return listed
-        numbers = [number for number, name in enumerate(names) if name in listed]
-        return frozenset(names[number] for number, has in zip(numbers, look(numbers)) if has)
 
     def _read_list(self, key: str, given: str, known: frozenset[str]) -> frozenset[str]:
         places = list(dict.fromkeys([Path(self._root, given), Path(given)]))

@@ -191,10 +191,26 @@ class TestPerImage:
     def test_random_labels(self):
         assert {len(keys) for keys in keep(labels_per_image={'least': 1, 'most': 2, 'seed': 4}).values()} == {1, 2}
 
-    def test_with_a_list(self):
+    def test_with_few_labels(self):
         kept = keep(labels_per_image={'least': 2, 'most': 2}, labelled_only={'depth': {'count': 1}})
         assert sum('depth' in keys for keys in kept.values()) <= 1
-        assert {len(keys) for keys in kept.values()} == {1, 2}
+        assert {len(keys) for keys in kept.values()} == {2}, 'of those that the count leaves'
+
+    def test_with_a_list(self, tmp_path):
+        (tmp_path / 'few.txt').write_text('\n'.join(NAMES[:20]))
+        few, one = {'depth': str(tmp_path / 'few.txt')}, {'least': 1, 'most': 1}
+        kept = keep(labels_per_image=one, labelled_only=few)
+        assert {len(keys) for keys in kept.values()} == {1}
+        every = keep(labels_per_image=one)
+        assert all(kept[name] == every[name] for name in NAMES[:20]) and any('depth' in kept[name] for name in NAMES)
+        assert not any('depth' in kept[name] for name in NAMES[20:])
+
+    def test_a_label_of_two_tasks_is_left_where_either_list_has_it(self, tmp_path):
+        (tmp_path / 'few.txt').write_text('\n'.join(NAMES[:20]))
+        tasks = {'near': {'type': 'Depth'}, 'far': {'type': 'Depth'}}
+        settings = {'labels': dict.fromkeys(tasks, 'depth'), 'labelled_only': {'near': str(tmp_path / 'few.txt')}}
+        kept = labelled(Labelled(tasks=tasks, labels_per_image={'least': 1, 'most': 1}, **settings))
+        assert [kept[name] for name in (NAMES[0], NAMES[20])] == [{'near', 'far'}, {'far'}]
 
 
 class Gaps(Labelled):
@@ -231,10 +247,21 @@ class TestGaps:
     def test_list(self, tmp_path):
         (tmp_path / 'few.txt').write_text('room-7\nroom-8\nroom-0')
         Labelled.read.clear()
-        dataset = Gaps(tasks=TASKS, labelled_only={'depth': str(tmp_path / 'few.txt')})
+        few = {'depth': str(tmp_path / 'few.txt')}
+        dataset = Gaps(tasks=TASKS, labelled_only=few)
         assert {name for name, _ in Labelled.read} == {'room-0', 'room-7', 'room-8'}  # others may not be there
         assert [name for name, keys in labelled(dataset).items() if 'depth' in keys] == ['room-8']
         assert dataset.metainfo['origin']['labelled']['depth']['names'] == ['room-8']
+        both = Gaps(
+            tasks={'near': {'type': 'Depth'}, 'far': {'type': 'Depth'}},
+            labels=dict.fromkeys(('near', 'far'), 'depth'),
+            labelled_only={'near': few['depth']},
+        )
+        assert [name for name, keys in labelled(both).items() if 'near' in keys] == ['room-8']
+        assert both.metainfo['origin']['labelled']['near']['names'] == ['room-8']
+        Labelled.read.clear()
+        Gaps(tasks=TASKS, labelled_only=few, labels_per_image={'least': 1, 'most': 2})
+        assert {name for name, _ in Labelled.read} == {'room-0', 'room-7', 'room-8'}
 
     def test_labels_per_image(self):
         dataset = Gaps(tasks=TASKS, labels_per_image={'least': 1, 'most': 1}, drop_unlabelled=True)
