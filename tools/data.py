@@ -79,22 +79,27 @@ def replica(args: argparse.Namespace) -> None:
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
-    """Declare ``convert``; what it takes depends on the data set."""
-    datasets = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
-    refused = dict.fromkeys(arrays.REFUSED, (arrays.__doc__, add_arrays, convert_arrays))  # which answers why
-    for name, (module_doc, declare, convert) in {**CONVERTERS, **refused}.items():
-        told = {} if name in refused else {'help': title_of(name)}
-        sub = datasets.add_parser(
-            name, description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter, **told
-        )
-        declare(sub)
-        add_workers(sub)
-        sub.set_defaults(convert=convert)
+    """Declare ``convert``; what else it takes depends on the data set."""
+    parser.add_argument('given', nargs=argparse.PARSER, metavar='DATASET', help='one of these, and what it takes')
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    width = max(map(len, CONVERTERS))
+    parser.epilog = '\n'.join(f'  {name:{width}}  {title_of(name)}' for name in CONVERTERS)
 
 
 def convert(args: argparse.Namespace) -> None:
     """Bring pictures into the layout of a data set."""
-    args.convert(args)
+    name, *rest = args.given
+    if name not in CONVERTERS:
+        raise ValueError(arrays.why_not(name, CONVERTERS))
+    description, declare, run = CONVERTERS[name]
+    parser = argparse.ArgumentParser(
+        prog=f'data.py convert {name}',
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    declare(parser)
+    add_workers(parser)
+    run(parser.parse_args(rest, argparse.Namespace(dataset=name)))
 
 
 def add_nyu_pictures(parser: argparse.ArgumentParser) -> None:

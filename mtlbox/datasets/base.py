@@ -194,8 +194,8 @@ class MultiTaskDataset(BaseDataset):
         """Return whether the label ``name`` is kept in a format that blurs it, as JPEG does."""
         return False
 
-    def missing_pictures(self, samples: Sequence[dict]) -> Iterable[str]:
-        """Return pictures that are not there, and so are no ``samples``, though labels of theirs are."""
+    def missing_pictures(self) -> Iterable[str]:
+        """Return pictures that are not there, and so are no samples, though labels of theirs are."""
         return ()
 
     def files_of(self, info: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ import logging
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -314,9 +315,17 @@ class _Finder:
         self.folders: dict[str, set[str]] = {}
 
     def __call__(self, source: Source, name: str) -> int:
-        """Return at which of its places a sample's file is; 0 where it is nowhere."""
-        paths = [self.files.path(source, name, choice) for choice in range(len(source.paths))]
-        for choice, path in enumerate(paths):
+        """Return at which of its places a sample's file is; 0 where it is nowhere, which is counted."""
+        place = self.place(source, name)
+        if place is None:
+            self.missing += 1
+            if len(self.first) < LISTED:
+                self.first.append(' or '.join(self._paths(source, name)))
+        return place or 0
+
+    def place(self, source: Source, name: str) -> int | None:
+        """Return at which of its places a sample's file is; None where it is nowhere."""
+        for choice, path in enumerate(self._paths(source, name)):
             folder, _, file = path.rpartition('/')
             if folder not in self.folders:
                 if len(self.folders) >= _FOLDERS_HELD:
@@ -324,10 +333,10 @@ class _Finder:
                 self.folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
             if file in self.folders[folder]:
                 return choice
-        self.missing += 1
-        if len(self.first) < LISTED:
-            self.first.append(' or '.join(paths))
-        return 0
+        return None
+
+    def _paths(self, source: Source, name: str) -> list[str]:
+        return [self.files.path(source, name, choice) for choice in range(len(source.paths))]
 
 
 class ScannedDataset(ListedDataset):
@@ -357,20 +366,25 @@ class ScannedDataset(ListedDataset):
         if not found:
             raise FileNotFoundError(f'{self.data_root} has no picture of the split {self.split!r}.\n{self._help()}')
 
-    def missing_pictures(self, samples: Sequence[dict]) -> Iterator[str]:
-        """Yield the paths of pictures that are not there though a label of theirs is."""
+    def missing_pictures(self) -> Iterator[str]:
+        """Yield the paths of pictures that are not there though a label of theirs is; few folders are held."""
         files = Files.of(self.layout, self.label_names.values(), self.data_root, self.split)
-        known = {sample['sample_id'] for sample in samples}
-        for source in files.sources()[1:]:  # the pictures come first
-            for name in (name for path in source.paths for name in find_names(self.data_root, path, self.wanted())):
-                if name not in known:
-                    known.add(name)
-                    yield files.path(files.images, name)
+        find, (pictures, *labels) = _Finder(files), files.sources()
+        for number, source in enumerate(labels):
+            for choice, template in enumerate(source.paths):
+                for name in find_names(self.data_root, template, self.wanted()):
+                    if find.place(pictures, name) is not None:
+                        continue
+                    first = find.place(source, name) == choice
+                    if first and all(find.place(one, name) is None for one in labels[:number]):  # said once
+                        yield files.path(pictures, name)
 
     def _find_damaged(self, samples: Sequence[dict]) -> None:
-        missing = list(self.missing_pictures(samples))
-        if missing:
-            self.refuse_missing(f'Missing, though there are labels of them: {some(missing)}.\n{self._help()}')
+        missing = self.missing_pictures()
+        first = list(islice(missing, LISTED))
+        if first:
+            said = some(first, len(first) + sum(1 for _ in missing))
+            self.refuse_missing(f'Missing, though there are labels of them: {said}.\n{self._help()}')
         super()._find_damaged(samples)
 
     def load_data_list(self) -> Listing:

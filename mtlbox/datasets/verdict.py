@@ -209,7 +209,7 @@ class Journal:
 
     def _range(self, sample: str) -> slice:
         """Return which entries of the index have the hash of a sample."""
-        key = np.uint64(_hash(sample))
+        key = np.uint64(short_hash(sample))
         return slice(*(int(np.searchsorted(self._hashes, key, side)) for side in ('left', 'right')))
 
     def _copy(self, file: IO[bytes]) -> None:
@@ -223,7 +223,8 @@ class Journal:
             file.write(self._before.readline().rstrip(b'\n') + b'\n')
 
 
-def _hash(sample: str) -> int:
+def short_hash(sample: str) -> int:
+    """Return a number of 64 bits that stands for a name."""
     return int.from_bytes(hashlib.blake2b(sample.encode('utf-8', 'surrogatepass'), digest_size=8).digest(), 'big')
 
 
@@ -243,7 +244,7 @@ def _index(file: IO[bytes]) -> tuple[Array, Array]:
     for line in file:
         with suppress(ValueError, TypeError):  # the last line of a run that was killed
             sample, _, _ = json.loads(line)
-            hashes.append(_hash(sample))
+            hashes.append(short_hash(sample))
             begins.append(begin)
         begin += len(line)
     order = np.argsort(np.frombuffer(hashes, dtype=np.uint64), kind='stable')

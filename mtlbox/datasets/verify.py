@@ -219,9 +219,7 @@ def _read_split(
     if not report.replica and published is not None and len(dataset) != published:
         report.doubts.append(f'{split}: {len(dataset)} samples, but the published split has {published}')
     before = len(report.problems)
-    report.problems += [
-        f'{path} is missing, though there are labels of it' for path in dataset.missing_pictures(dataset.data_list)
-    ]
+    report.problems += [f'{path} is missing, though there are labels of it' for path in dataset.missing_pictures()]
     with closing(Journal(report.root, (type(dataset).__name__, report.layout, *(part.labels or ())))) as journal:
         if again:
             journal.forget(_state(dataset, index)[0] for index in range(len(dataset)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from mtlbox.datasets.layouts import LAYOUTS, hashes, writing
 from mtlbox.datasets.layouts.arrays import REFUSED, SETS, convert
 from mtlbox.datasets.layouts.hashes import HASHES, Hashes
 from mtlbox.datasets.layouts.replica import write_replica
+from mtlbox.datasets.verdict import Stamp
 from mtlbox.datasets.verify import verify
 
 SIZE = (32, 48)
@@ -191,11 +193,40 @@ def test_a_changed_source_or_a_damaged_file_is_converted_anew(tmp_path: Path) ->
     assert convert(source, root, dataset='nyud-arrays', quiet=True) == {'train': 0, 'val': 0}
 
 
+def test_what_older_conversions_knew_of_their_sources_counts(tmp_path: Path) -> None:
+    source, root = replica('nyud-c', tmp_path / 'in'), tmp_path / 'out'
+    convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
+    files = [str(source / name) for name in ('images/train_0000.png', 'depth/train_0000.npy')]
+    old = {'image/train_0000.npy': Stamp(files, str(source)).digest, 'image/train_0001.npy': '0' * 32}
+    (root / '.mtlbox/sources').unlink()
+    (root / '.mtlbox/sources.json').write_text(json.dumps(old))
+    assert convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True) == {'train': 1, 'val': 0}
+    assert [path.name for path in (root / '.mtlbox').iterdir()] == ['sources']
+
+
 def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
     whole = f'{"a" * 64}  a\n'
     (tmp_path / HASHES).write_text(f'{whole}0123')
     Hashes(tmp_path).note([{tmp_path / 'b': 'b' * 64}])
     assert (tmp_path / HASHES).read_text() == f'{whole}{"b" * 64}  b\n'
+
+
+def test_hashes_are_sorted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashes, '_LINES', 2)
+    names = ['b', 'a/x', 'a/.y', 'a-b/z', 'a.b', 'ab', 'a/c/d', 'Z', 'ä', '.mtlbox/q']
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / 'a/.x.1.part').write_bytes(b'half')
+    noted = {tmp_path / name: hashes._hash(tmp_path / name) for name in names[:-1] if name != 'ab'}
+    Hashes(tmp_path).note([{tmp_path / 'ab': 'f' * 64}, {tmp_path / 'gone': 'e' * 64}, noted])
+    Hashes(tmp_path).note([{tmp_path / 'ab': hashes._hash(tmp_path / 'ab')}])  # written once more
+    monkeypatch.setattr(hashes, '_hash', lambda path: pytest.fail(f'{path} is read, though its hash is known'))
+    Hashes(tmp_path).finish()
+    monkeypatch.undo()
+    lines = (tmp_path / HASHES).read_text(encoding='utf-8').splitlines()
+    assert [line.partition('  ')[2] for line in lines] == sorted(names[:-1])
+    assert sums_hold(tmp_path) and not list(tmp_path.rglob('*.part'))
 
 
 def test_hashes_that_a_kill_kept_from_being_noted(tmp_path: Path) -> None:

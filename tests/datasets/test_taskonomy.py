@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtlbox.datasets import Taskonomy
+from mtlbox.datasets import Taskonomy, listed
 from mtlbox.datasets.class_names import NYUD_40_CLASSES, NYUV2_13_CLASSES, TASKONOMY_17_CLASSES
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.rooms import render_room
@@ -129,6 +130,30 @@ def test_a_missing_building_or_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='Missing: the pictures of the buildings muleshoe, which train_val'):
         build(tmp_path)
     assert len(build(tmp_path, allow_missing=True)) == 2
+
+
+def test_missing_pictures_are_looked_for_with_few_folders_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed, '_FOLDERS_HELD', 4)
+    buildings = [f'building{number:03d}' for number in range(30)]
+    rows = [f'{building},1,0,0' for building in buildings]
+    (tmp_path / 'train_val_test_tiny.csv').write_text('\n'.join(['id,train,val,test', *rows]))
+    for building in buildings:
+        for domain in ('rgb', 'depth_zbuffer'):
+            folder = tmp_path / domain / building
+            folder.mkdir(parents=True)
+            for view in range(50):
+                (folder / f'point_{view}_view_0_domain_{domain}.png').touch()
+    (tmp_path / 'rgb/building012/point_7_view_0_domain_rgb.png').unlink()
+    dataset = build(tmp_path, tasks={'depth': {'type': 'Depth'}})
+    assert len(dataset) == 1499
+    tracemalloc.start()
+    missing = list(dataset.missing_pictures())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert missing == [f'{tmp_path}/rgb/building012/point_7_view_0_domain_rgb.png']
+    assert peak < 60_000, 'the names of all are held'
 
 
 @pytest.mark.parametrize('subset', ['tiny', 'medium'])

@@ -207,7 +207,7 @@ class TestJournal:
     def test_names_of_one_hash_are_not_taken_for_each_other(
         self, tmp_path: Path, stamp: Stamp, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr('mtlbox.datasets.verdict._hash', len)
+        monkeypatch.setattr('mtlbox.datasets.verdict.short_hash', len)
         self.write(tmp_path, stamp, {'a': 1, 'b': 2})
         assert self.read(tmp_path, 'abc') == [None, 2, None], 'that of a is made once more'
 

@@ -262,6 +262,15 @@ def test_streets_are_farther_than_rooms() -> None:
     assert all('depth' in cls.METAINFO['usual'] for cls, tasks, _ in KNOWN.values() if 'depth' in tasks)
 
 
+def test_samples_that_are_left_out_are_no_missing_pictures(tmp_path: Path) -> None:
+    root = replica('synthia', tmp_path)
+    tasks, few = {'depth': {'type': 'Depth'}}, {'depth': {'count': 1}}
+    dataset = KNOWN['synthia'][0](
+        data_root=str(root), split='train', tasks=tasks, labelled_only=few, drop_unlabelled=True
+    )
+    assert len(dataset) == 1
+
+
 def test_pictures_that_are_missing_without_a_list_are_found_by_labels(tmp_path: Path) -> None:
     root = replica('synthia', tmp_path)
     (root / 'RGB/0000001.png').unlink()

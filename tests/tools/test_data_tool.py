@@ -93,6 +93,18 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert np.load(tmp_path / 'out/train/image/0.npy').shape == (288, 384, 3)
 
 
+def test_help_of_convert(capsys: pytest.CaptureFixture[str]) -> None:
+    tool = load_tool('data')
+    for arguments, said in (
+        ([], 'nyud-arrays            NYUD, as arrays'),
+        (['nyud-arrays'], 'convert nyud-arrays [-h] [--labels'),
+    ):
+        with pytest.raises(SystemExit, match='0'):
+            tool.main(['convert', *arguments, '--help'])
+        text = capsys.readouterr().out
+        assert said in text and 'cityscapes-arrays' not in text, 'what is refused is not offered'
+
+
 def test_arrays_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tool, source, root = load_tool('data'), str(tmp_path / 'in'), str(tmp_path / 'out')
     tool.main(['replica', 'nyud-c', source, '--train', '2', '--val', '1', '--size', '16', '24', '--workers', '1'])
@@ -134,6 +146,14 @@ def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         (['convert', 'nyuv2-13', 'nowhere', 'ROOT'], 'error: There is no nowhere/image/*.png'),
         (['convert', 'nyuv2-13', 'nowhere', 'ROOT', '--normals', 'x'], 'error: --normals is for the official .mat'),
         (['convert', 'cityscapes-arrays', 'nowhere', 'ROOT'], 'error: cityscapes is NumPy files already, one per map'),
+        (
+            ['convert', 'nyud-array', 'a', 'b'],
+            "error: Nothing is converted to 'nyud-array'. Did you mean 'nyud-arrays'",
+        ),
+        (
+            ['convert', 'nuyv2-13', 'a', '--split', 'val'],
+            "error: Nothing is converted to 'nuyv2-13'. Did you mean 'nyuv2-1",
+        ),
         (['verify', 'nyud', 'ROOT', '--subset', 'tiny'], "error: nyud has no subset 'tiny'. Subsets have: taskonomy"),
         (['convert', 'nyud-arrays', 'nowhere', 'ROOT'], 'error: There is no file nowhere/gt_sets/train.txt'),
         (['download', 'nyud-b', 'ROOT'], 'nyud-b (NYU Depth v2, 40 classes'),

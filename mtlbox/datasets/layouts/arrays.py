@@ -4,14 +4,15 @@ Everything that a label needs is done once: pictures and MATLAB files are decode
 computed, maps of another size brought to that of their picture. What is written is what the data set reads, exact but
 for vectors, which are rounded to 16 bits. The data set recognises the result like any of its layouts, so that a config
 needs no change but the folder; a replica stays a replica. A folder that was not converted to the end is refused.
-The state of each sample's source is kept in ``.mtlbox/sources.json``; where it has changed since, the sample is
-converted anew.
+The state of each sample's source is kept in ``.mtlbox/sources``; where it has changed since, the sample is
+converted anew. What is held of a sample are 16 bytes of that and 4 of its number while it waits.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ from mtlbox.datasets.layouts.writing import (
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.listing import Files
 from mtlbox.datasets.messages import REPLICA_MARKER, UNFINISHED_MARKER
-from mtlbox.datasets.verdict import FOLDER, Stamp
+from mtlbox.datasets.verdict import FOLDER, Stamp, short_hash
 from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, parts_of, silent
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
@@ -46,7 +47,8 @@ SETS = {
 """What can be made: name of the result, and name of the data set."""
 REFUSED = {f'{name}-{ARRAYS}': name for name, (cls, _, _) in KNOWN.items() if not issubclass(cls, ListedDataset)}
 """What is not made, since the data set is NumPy files itself, whose pictures are not whole numbers."""
-_STAMPS = f'{FOLDER}/sources.json'
+_STATES = f'{FOLDER}/sources'
+_STATES_BEFORE = f'{FOLDER}/sources.json'  # as conversions wrote it that were begun before
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def convert(
             told, or a file is damaged.
     """
     if dataset not in SETS:
-        raise ValueError(_why_not(dataset))
+        raise ValueError(why_not(dataset, SETS))
     name = SETS[dataset]
     parts = parts_of(name, source, labels=list(KNOWN[name][1]) if labels is None else labels, subset=subset)
     with silent():
@@ -128,18 +130,27 @@ def _convert(
     if data.metainfo['replica']:
         write_json(root / REPLICA_MARKER, {'content': 'rendered rooms, converted', **parameters})
     write_text(root / UNFINISHED_MARKER, f'The same command goes on: tools/data.py convert {dataset} {source} {root}\n')
-    jobs = _open_jobs(splits, root)
-    if jobs:
-        size = sum(len(encode_file(path, array)) for path, array in _encode(jobs[0]).items())
-        require_space(root, len(jobs) * size)
+    missing = find_missing(splits, root)
+    count = sum(map(len, missing.values()))
+    if count:
+        size = sum(len(encode_file(path, array)) for path, array in _encode(next(_jobs(missing, root))).items())
+        require_space(root, count * size)
     hashes = Hashes(root)
-    hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
+    hashes.note(
+        stream_jobs(
+            _convert_one, _jobs(missing, root), count=count, workers=workers, description=str(root), quiet=quiet
+        )
+    )
     for one in splits.values():
         for path in one.list_files():
             write_text(root / path.relative_to(source), path.read_text(encoding='utf-8'))
     (root / UNFINISHED_MARKER).unlink()
     hashes.finish()
-    return {part.split: sum(job.part == part for job in jobs) for part in splits}
+    return {part.split: len(numbers) for part, numbers in missing.items()}
+
+
+def _jobs(missing: Mapping[Part, Sequence[int]], root: Path) -> Iterator[_Job]:
+    return (_Job(part, number, root) for part, numbers in missing.items() for number in numbers)
 
 
 def _is_there(part: Part) -> bool:
@@ -151,45 +162,82 @@ def _is_there(part: Part) -> bool:
     return True
 
 
-def _why_not(dataset: str) -> str:
-    """Say why nothing is converted to a name, and what is."""
+def why_not(dataset: str, known: Iterable[str]) -> str:
+    """Say why nothing is converted to a name that is not among those that are ``known``, and to which of them."""
     if dataset in REFUSED:
         return (
             f'{REFUSED[dataset]} is NumPy files already, one per map, with pictures that 8 bits do not hold exactly. '
             f'Arrays are made of {", ".join(SETS.values())}.'
         )
-    return f'Nothing is converted to {dataset!r}.{did_you_mean(dataset, SETS)}'
+    return f'Nothing is converted to {dataset!r}.{did_you_mean(dataset, known)}'
 
 
-def _open_jobs(splits: Mapping[Part, ListedDataset], root: Path) -> list[_Job]:
-    """Return what is not there yet, each sample once though several splits may have it.
+def find_missing(splits: Mapping[Part, ListedDataset], root: Path) -> dict[Part, array]:
+    """Return the numbers of the samples that are not there yet, each once though several splits may have it.
 
     What is there of a source that has changed since is removed, and what the sources are now is written down.
     """
-    before, now, jobs = _read_stamps(root), dict[str, str](), []
+    before, missing, seen = _States.read(root), {}, list[_States]()
     for part, data in splits.items():
+        missing[part], names, states = array('I'), array('Q'), array('Q')
         for index in range(len(data)):
             files = _files_of(data, index)
             sample = files['image']
-            if sample in now:
+            state = _short_state(Stamp(data.files_of(data.get_data_info(index)), part.root).digest)
+            if any(one.get(sample) == state for one in seen):
                 continue
-            now[sample] = Stamp(data.files_of(data.get_data_info(index)), part.root).digest
-            if before.get(sample, now[sample]) != now[sample]:
+            names.append(short_hash(sample))
+            states.append(state)
+            if before.get(sample) not in (None, state):
                 for path in files.values():
                     (root / path).unlink(missing_ok=True)
             if not all(_is_whole(root / path) for path in files.values()):
-                jobs.append(_Job(part, index, root))
-    write_json(root / _STAMPS, now)
-    return jobs
+                missing[part].append(index)
+        seen.append(_States(names, states))
+    _States.write(seen, root)
+    return missing
 
 
-def _read_stamps(root: Path) -> dict[str, str]:
-    """Return what the source of each sample was when its conversion began, by the path of its image; {} if unknown."""
-    with suppress(FileNotFoundError, ValueError):
-        found = json.loads((root / _STAMPS).read_text(encoding='utf-8'))
-        if isinstance(found, dict):
-            return found
-    return {}
+class _States:
+    """What the sources of samples were, by the paths of their images: a hash of each, 16 bytes a sample.
+
+    Args:
+        names: Of N paths, unsigned 64 bits.
+        states: Of what the sources were.
+    """
+
+    def __init__(self, names: Sequence[int] | Array = (), states: Sequence[int] | Array = ()) -> None:
+        table = np.array([names, states], dtype=np.uint64)
+        self._names, self._states = table[:, np.argsort(table[0], kind='stable')]
+
+    def get(self, sample: str) -> int | None:
+        """Return what the source of a sample was; None where it is not known."""
+        name = np.uint64(short_hash(sample))
+        place = int(np.searchsorted(self._names, name))
+        return int(self._states[place]) if place < len(self._names) and self._names[place] == name else None
+
+    @classmethod
+    def read(cls, root: Path) -> _States:
+        """Return what was written down; nothing where that is not there or damaged."""
+        with suppress(FileNotFoundError, ValueError):
+            return cls(*npy.load(root / _STATES))
+        with suppress(FileNotFoundError, ValueError, AttributeError):
+            found = json.loads((root / _STATES_BEFORE).read_text(encoding='utf-8'))
+            return cls([*map(short_hash, found)], [*map(_short_state, found.values())])
+        return cls()
+
+    @staticmethod
+    def write(parts: Sequence[_States], root: Path) -> None:
+        """Write down those of all ``parts``."""
+        path = root / _STATES
+        path.parent.mkdir(exist_ok=True)
+        npy.save(path, np.concatenate([(one._names, one._states) for one in parts], axis=1))
+        (root / _STATES_BEFORE).unlink(missing_ok=True)
+
+
+def _short_state(digest: str) -> int:
+    """Return the first 64 bits of the digest of a stamp."""
+    return int(digest[:16], 16)
 
 
 def _files_of(data: ListedDataset, index: int) -> dict[str, str]:

@@ -1,17 +1,27 @@
-"""The SHA-256 of every file of a conversion, in the form that ``sha256sum --check`` reads."""
+"""The SHA-256 of every file of a conversion, in the form that ``sha256sum --check`` reads.
+
+Lines are sorted in parts and folders listed one by one: what is held does not grow with the number of files.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import heapq
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import groupby, islice
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from mtlbox.datasets.layouts.writing import write_text
+from mtlbox.datasets.npy import write_whole
 from mtlbox.datasets.verdict import FOLDER
 
 HASHES = 'SHA256SUMS'
 """Name of the file below the root."""
 _BLOCK = 1 << 20
+_LINES = 1 << 16  # that are sorted at a time
+_LONGEST_LINE = 1 << 16
 
 
 class Hashes:
@@ -23,37 +33,81 @@ class Hashes:
 
     def __init__(self, root: Path) -> None:
         self.root, self._path = root, root / HASHES
-        self._known: dict[str, str] = {}
         if self._path.is_file():
-            *lines, rest = self._path.read_text(encoding='utf-8').split('\n')
-            for line in lines:
-                digest, _, name = line.partition('  ')
-                self._known[name] = digest
-            if rest:  # a line that was cut off
-                self._write()
+            _end_with_a_line(self._path)
 
     def note(self, results: Iterable[Mapping[Path, str]]) -> None:
         """Write the hashes of files down as they come."""
         for written in results:
-            lines = {path.relative_to(self.root).as_posix(): digest for path, digest in written.items()}
-            self._known |= lines
             with open(self._path, 'a', encoding='utf-8') as file:
-                file.write(''.join(f'{digest}  {name}\n' for name, digest in lines.items()))
+                for path, digest in written.items():
+                    file.write(_line(digest, path.relative_to(self.root).as_posix()))
 
     def finish(self) -> None:
         """Let there be a line for every file in the folder, and no other line; remove what kills left half written."""
-        files = {}
-        for path in self.root.rglob('*'):
-            name = path.relative_to(self.root)
-            if path.name.startswith('.') and path.suffix == '.part':
-                path.unlink()
-            elif path.is_file() and path != self._path and name.parts[0] != FOLDER:
-                files[name.as_posix()] = path
-        self._known = {name: self._known.get(name) or _hash(files[name]) for name in sorted(files)}
-        self._write()
+        for path in self.root.rglob('.*.part'):
+            path.unlink()
+        write_whole(self._path, lambda file: file.writelines(line.encode('utf-8') for line in self._lines()))
 
-    def _write(self) -> None:
-        write_text(self._path, ''.join(f'{digest}  {name}\n' for name, digest in self._known.items()))
+    def _lines(self) -> Iterator[str]:
+        """Yield the line of every file, by name; a file of which nothing was written down is read."""
+        noted = _noted(self._path)
+        known, digest = next(noted, ('', ''))
+        for name in _files(self.root):
+            while known and known < name:
+                known, digest = next(noted, ('', ''))
+            yield _line((known == name and digest) or _hash(self.root / name), name)
+
+
+def _line(digest: str, name: str) -> str:
+    return f'{digest}  {name}\n'
+
+
+def _name_in(line: str) -> str:
+    return line.rstrip('\n').partition('  ')[2]
+
+
+def _end_with_a_line(path: Path) -> None:
+    """Remove what a kill left of the last line."""
+    with open(path, 'r+b') as file:
+        start = max(file.seek(0, os.SEEK_END) - _LONGEST_LINE, 0)
+        file.seek(start)
+        file.truncate(start + file.read().rfind(b'\n') + 1)
+
+
+def _noted(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and hash of each file that lines were written of, by name; the latest one."""
+    with ExitStack() as stack:
+        parts = []
+        if path.is_file():
+            with open(path, encoding='utf-8', newline='\n') as file:
+                while lines := sorted(islice(file, _LINES), key=_name_in):
+                    part = stack.enter_context(TemporaryFile('w+', encoding='utf-8', newline='\n', dir=path.parent))
+                    part.writelines(lines)
+                    lines.clear()  # before the next are taken
+                    part.seek(0)
+                    parts.append(part)
+        for name, same in groupby(heapq.merge(*parts, key=_name_in), key=_name_in):
+            *_, latest = same
+            yield name, latest.partition('  ')[0]
+
+
+def _files(folder: Path, above: str = '') -> Iterator[str]:
+    """Yield the names of the files below the root that are the conversion's, sorted; one folder is held at a time."""
+    entries = {}
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                entries[f'{entry.name}/'] = True  # with its slash it is where the names in it belong
+            elif entry.is_file():
+                entries[entry.name] = False
+    for name, is_folder in sorted(entries.items()):
+        if not above and name in (f'{FOLDER}/', HASHES):
+            continue
+        if is_folder:
+            yield from _files(folder / name, above + name)
+        elif not (name.startswith('.') and name.endswith('.part')):
+            yield above + name
 
 
 def _hash(path: Path) -> str:
