@@ -24,6 +24,11 @@ from mtlbox.datasets.npy import write_whole
 from mtlbox.tasks.base import Array
 from mtlbox.version import __version__
 
+try:
+    import fcntl
+except ImportError:  # on Windows each process reads by itself
+    fcntl = None  # type: ignore[assignment]
+
 FOLDER = '.mtlbox'
 """Name of the folder beside the data."""
 _FORMAT = {'format': 3, 'mtlbox': __version__}
@@ -92,6 +97,8 @@ def look_once(
 def ask_once(root: str | Path, key: Sequence[str], files: Iterable[str], find: Callable[[], str]) -> str:
     """Return what ``find`` finds out about some files, or found out about the same files, unchanged, before.
 
+    Of processes that ask at once, as the ranks of a training do, one reads the files and the others wait for it.
+
     Args:
         root: Folder of the data.
         key: What is asked, of which files, e.g. data set, split and label.
@@ -100,15 +107,35 @@ def ask_once(root: str | Path, key: Sequence[str], files: Iterable[str], find: C
     """
     started, root = time.time_ns(), str(root)
     stamp, name = Stamp(files, root), _file_name('found', key) + '.json'
-    kept = _read_verdicts(root, name)
-    settled = stamp.settled(started)
-    for verdict in kept:
-        if settled and verdict.get('files') == stamp.digest and 'found' in verdict:
-            return verdict['found']
-    found = find()
-    if settled:
+    if not stamp.settled(started):
+        return find()
+    known = _find_answer(_read_verdicts(root, name), stamp)
+    if known is not None:
+        return known
+    with _alone(root, name):
+        kept = _read_verdicts(root, name)
+        known = _find_answer(kept, stamp)  # of another process
+        if known is not None:
+            return known
+        found = find()
         _write_verdicts(root, name, [{'files': stamp.digest, 'found': found}, *kept])
     return found
+
+
+def _find_answer(verdicts: Iterable[Mapping[str, str]], stamp: Stamp) -> str | None:
+    return next((one['found'] for one in verdicts if one.get('files') == stamp.digest and 'found' in one), None)
+
+
+@contextmanager
+def _alone(root: str, name: str) -> Iterator[None]:
+    """Let other processes wait that come here for the same; where that cannot be, nobody waits."""
+    with ExitStack() as stack:
+        for place in _places(root) if fcntl is not None else ():
+            with suppress(OSError):
+                place.mkdir(parents=True, exist_ok=True)
+                fcntl.flock(stack.enter_context(open(place / f'{name}.lock', 'a')), fcntl.LOCK_EX)
+                break
+        yield
 
 
 def _write_verdicts(root: str, name: str, latest: Sequence[dict[str, str]]) -> None:

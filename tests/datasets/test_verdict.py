@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from mtlbox.datasets import NYUD, VKITTI2, NYUv2
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
-from mtlbox.datasets.verdict import Journal, Stamp, look_once
+from mtlbox.datasets.verdict import Journal, Stamp, ask_once, look_once
 from mtlbox.datasets.verify import verify
 
 SIZE = (16, 24)
@@ -117,6 +118,40 @@ class TestLookOnce:
         (tmp_path / 'data').rename(tmp_path / 'moved')
         moved = {kind: [path.replace('/data/', '/moved/') for path in paths] for kind, paths in files.items()}
         assert self.look(moved, Look()) is False
+
+
+class TestAskOnce:
+    def ask_at_once(self, files: dict[str, list[str]], tmp_path: Path, find: Look) -> list[str]:
+        """What each of three says that ask while the first still looks; files are locked between threads too."""
+
+        def found() -> str:
+            time.sleep(0.1)
+            find()
+            return f'found {find.calls}'
+
+        def ask(_: int) -> str:
+            return ask_once(tmp_path / 'data', ('set', 'train', 'depth'), files['depth'], found)
+
+        with ThreadPoolExecutor(3) as threads:
+            return [str(answer.exception() or answer.result()) for answer in [threads.submit(ask, i) for i in range(3)]]
+
+    def test_one_looks_and_the_others_wait(self, files: dict[str, list[str]], tmp_path: Path) -> None:
+        find = Look()
+        for _ in range(2):
+            assert self.ask_at_once(files, tmp_path, find) == ['found 1'] * 3
+
+    def test_an_error_keeps_nobody_waiting(self, files: dict[str, list[str]], tmp_path: Path) -> None:
+        find = Look()
+        find.error = ValueError('damaged')
+        assert self.ask_at_once(files, tmp_path, find) == ['damaged'] * 3 and find.calls == 3
+
+    def test_where_nothing_can_be_written_each_looks(
+        self, files: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / 'data/.mtlbox').write_text('in the way')
+        monkeypatch.setenv('XDG_CACHE_HOME', files['image'][0])
+        find = Look()
+        assert len(self.ask_at_once(files, tmp_path, find)) == find.calls == 3
 
 
 def test_stamp_of_a_missing_file_is_never_settled(tmp_path: Path) -> None:
