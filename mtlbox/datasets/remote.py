@@ -2,7 +2,7 @@
 
 Addresses are those that the authors' pages or repositories give. Sizes and checksums are there where they are known:
 of the official NYU files they are those that several projects on GitHub state alike, of Virtual KITTI 2 those of the
-authors' ``vkitti_2.0.3_md5_checksums.txt``; the other authors publish none.
+authors' ``vkitti_2.0.3_md5_checksums.txt``, as two projects quote it; the other authors publish none.
 """
 
 from __future__ import annotations
