@@ -59,12 +59,12 @@ class BaseMultiTaskModel(BaseModel):
         else:
             self.weighting = WEIGHTINGS.build({'type': 'FixedWeighting', 'tasks': built, **(weighting or {})})
 
-    def lay_out(self) -> None:
+    def lay_out(self, memory_format: torch.memory_format = torch.channels_last) -> None:
         """Lay parameters of four axes out as NHWC if ``channels_last``; what is loaded or copied later keeps to it."""
         if self.channels_last:
             for parameter in self.parameters():
                 if parameter.dim() == 4:
-                    parameter.data = parameter.data.to(memory_format=torch.channels_last)
+                    parameter.data = parameter.data.contiguous(memory_format=memory_format)
 
     def trained_apart(self) -> list[nn.Module]:
         """Return the parts that share nothing and are trained side by side: none but the model itself, unless said."""
@@ -75,10 +75,12 @@ class BaseMultiTaskModel(BaseModel):
 
         mmengine goes from a module to its children and stops at torch's containers, behind which a pretrained backbone
         of a single-task network would be left as it was drawn. What is inside a module of mmengine's is its own affair,
-        and weights of the whole model come last.
+        and weights of the whole model come last. The layout of the weights changes nothing of what a seed draws.
         """
+        self.lay_out(torch.contiguous_format)  # random numbers are drawn in the order of memory
         _init_behind_containers(self)
         super().init_weights()
+        self.lay_out()
 
     def forward(
         self, inputs: Tensor, data_samples: list[MTLDataSample] | None = None, mode: str = 'tensor'

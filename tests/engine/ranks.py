@@ -281,10 +281,10 @@ def live_batch_norm(folder: Path) -> Any:
 
 
 def channels_last(folder: Path) -> Any:
-    """Train one epoch as ``group_norm`` does, resume for another with weights as NHWC, with an average."""
+    """Train one epoch with weights as NHWC and an average, resume for another without."""
     cfg = config(folder, 'channels_last')
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
-    return train_in_two_parts(cfg, None, None, channels_last=(False, True))
+    return train_in_two_parts(cfg, None, None, channels_last=(True, False))
 
 
 def fsdp(folder: Path) -> Any:

@@ -98,9 +98,8 @@ def test_the_layout_stays(kind: str, tmp_path: Path) -> None:
     model = model.to(torch.float64).to(torch.float32).to('cpu')
     average = ExponentialMovingAverage(model)
     optimizer = torch.optim.AdamW(model.parameters())
-    for _ in range(2):
-        model.train_step(batch_of(model), OptimWrapper(optimizer))
-        average.update_parameters(model)
+    model.train_step(batch_of(model), OptimWrapper(optimizer))
+    average.update_parameters(model)
     assert laid_out(model) and laid_out(average.module)
     assert all(is_last(optimizer.state[x]['exp_avg']) for x in model.parameters() if x.dim() == 4)
     for key, value in model.state_dict().items():
@@ -109,6 +108,20 @@ def test_the_layout_stays(kind: str, tmp_path: Path) -> None:
     again = build(kind, channels_last=False)
     again.load_state_dict(torch.load(tmp_path / 'model.pth', weights_only=True))
     assert not laid_out(again) and all(x.is_contiguous() for x in again.parameters())
+
+
+def test_a_seed_draws_the_same_weights() -> None:
+    states = []
+    for channels_last in (False, True):
+        model = build(channels_last=channels_last)
+        before = model.state_dict()['backbone.conv2.weight'].clone()
+        torch.manual_seed(1)
+        model.init_weights()
+        assert laid_out(model) is channels_last
+        states.append(model.state_dict())
+    assert not states[0]['backbone.conv2.weight'].equal(before)
+    for key, value in states[0].items():
+        assert value.equal(states[1][key]), key
 
 
 def test_convolutions_are_fed_with_it() -> None:
