@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     command = shlex.join(['python', 'tools/compare.py', *(sys.argv[1:] if argv is None else argv)])
     out, seeds, failed = Path(args.out), list(dict.fromkeys(args.seeds)), []
-    with exit_on_user_error():
+    with exit_on_user_error(after_interrupt='The same command goes on from there.'):
         paths = [Path(path) for path in args.configs] or default_configs()
         methods = [read_method(path, args.iters, args.cfg_options) for path in paths]
         evaluator = check_comparable(methods)

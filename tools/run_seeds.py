@@ -48,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> tuple[argparse.Namespace, list[
 def main(argv: list[str] | None = None) -> None:
     """Train what is missing, one seed after the other, and combine."""
     args, options = parse_args(argv)
-    with exit_on_user_error():
+    with exit_on_user_error(after_interrupt='The same command goes on from there.'):
         check(args, options)
         work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seeds')
         work_dir.mkdir(parents=True, exist_ok=True)

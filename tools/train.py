@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
     logging.raiseExceptions = False  # where the disk is full, the error that ends the run says so, not each log line
-    with exit_on_user_error():
+    with exit_on_user_error(after_interrupt='The training goes on from its last checkpoint with --resume.'):
         cfg = load_config(args.config, args.cfg_options, purpose='train')
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))

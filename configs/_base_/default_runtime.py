@@ -1,4 +1,5 @@
 default_scope = 'mtlbox'
+model = dict(channels_last=False)  # True: weights and images as NHWC
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),

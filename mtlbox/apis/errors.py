@@ -21,7 +21,7 @@ _USERS = (*_NAME_THEIR_PLACE, ValueError, ImportError)
 
 
 @contextmanager
-def exit_on_user_error() -> Iterator[None]:
+def exit_on_user_error(*, after_interrupt: str = '') -> Iterator[None]:
     """End the program with ``error: ...`` where an error arises.
 
     Faults of configs, checkpoints, files, downloads and absent packages end it with one line and exit code 2. So does
@@ -29,12 +29,15 @@ def exit_on_user_error() -> Iterator[None]:
     follows the line, and the exit code is 1. With the environment variable MTLBOX_TRACEBACK set, all of them are
     left to Python. Ctrl-C ends it with a line and exit code 130. A reader of the output that has gone away ends it
     with exit code 1 and nothing said.
+
+    Args:
+        after_interrupt: How to go on after Ctrl-C, where the program can go on.
     """
     try:
         yield
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print('\nInterrupted. A training goes on from its last checkpoint with --resume.', file=sys.stderr)
+        print(f'\nInterrupted. {after_interrupt}'.rstrip(), file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # as of `| head`: what has been asked for is printed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

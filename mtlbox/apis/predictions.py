@@ -132,7 +132,7 @@ class PredictionFolder:
             if values.dtype.kind != 'f' and not (float(offset).is_integer() and abs(offset) < _LARGEST):
                 raise ValueError(f'the offset of {task.key!r}, {offset:g}, is no whole number, as its values are')
             values = values + values.dtype.type(offset)
-        if not task.dtype.is_floating_point and values.dtype.kind == 'f':
+        if task.has_classes() and values.dtype.kind == 'f':
             if not (np.abs(values) < _LARGEST).all():  # neither is NaN
                 raise ValueError(f'a map of {task.key!r} holds class numbers, but here is NaN or a huge number')
             if not (values == np.round(values)).all():

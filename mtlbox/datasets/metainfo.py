@@ -79,7 +79,7 @@ def check_label(owner: str, metainfo: Mapping[str, Any], name: str, task: Task) 
         ValueError: The label has other classes or another unit than the task, or its classes are not named.
     """
     classes = (metainfo.get('classes') or {}).get(name)
-    if not classes and not task.dtype.is_floating_point:
+    if not classes and task.has_classes():
         raise ValueError(
             f"METAINFO['classes'] of {owner} does not name the classes of the label {name!r}, "
             f'of which the task {task.key!r} has {task.channels}.'

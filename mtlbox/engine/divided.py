@@ -19,6 +19,9 @@ class DividedModel(nn.Module, ABC):
 
     Args:
         module: The model; given by the Runner.
+
+    Raises:
+        ValueError: The model has ``channels_last``: what is divided is flattened, and no longer laid out as NHWC.
     """
 
     has_whole_weights = False
@@ -26,6 +29,11 @@ class DividedModel(nn.Module, ABC):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        if getattr(module, 'channels_last', False):
+            raise ValueError(
+                f'model_wrapper_cfg is {type(self).__name__}, which flattens the weights that model.channels_last=True '
+                'lays out as NHWC. Set it to False; model.data_preprocessor.channels_last=True is for the images alone.'
+            )
         initialise = getattr(module, 'init_weights', None)
         if initialise is not None:
             initialise()

@@ -1,4 +1,4 @@
-"""Mixed precision on whatever device there is, and clipping of networks that are trained side by side."""
+"""Mixed precision on any device, clipping of networks that are trained side by side, and the layout of loaded state."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mtlbox.registry import OPTIM_WRAPPERS
 
@@ -89,6 +90,18 @@ def clip_apart(optim_wrapper: OptimWrapper, parts: Sequence[nn.Module]) -> None:
         return max(norms, default=None)
 
     optim_wrapper.clip_func = clip_each
+
+
+def lay_out_state(optimizer: Optimizer) -> None:
+    """Lay the optimiser's state out in memory as the weights are, which fused steps take for granted.
+
+    What a checkpoint holds is laid out as the weights of the run that wrote it were.
+    """
+    for parameter, slots in optimizer.state.items():
+        for name, value in slots.items():
+            is_map = isinstance(value, Tensor) and value.shape == parameter.shape
+            if is_map and value.stride() != parameter.stride():
+                slots[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _idle_scaler() -> Any:

@@ -36,7 +36,7 @@ from mtlbox.engine.dist import TIMEOUT, init_dist
 from mtlbox.engine.divided import DividedModel
 from mtlbox.engine.failures import explained
 from mtlbox.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
-from mtlbox.engine.optim import clip_apart
+from mtlbox.engine.optim import clip_apart, lay_out_state
 from mtlbox.engine.pretrained import guard_mmengine, load_from_anywhere
 from mtlbox.engine.resume import find_checkpoint, require_same_optimizer, settings
 from mtlbox.engine.state import gather_rank_states, take_rank_state, training_state, unwrapped
@@ -251,6 +251,8 @@ class MTLRunner(CheckedBuilds):
         """
         configured = settings(self)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        if resume_optimizer and isinstance(self.optim_wrapper, OptimWrapper):
+            lay_out_state(self.optim_wrapper.optimizer)
         changed: dict[str, tuple[Any, Any]] = {}  # once for all groups of parameters
         for name, value in settings(self).items():
             if name in configured and configured[name] != value:

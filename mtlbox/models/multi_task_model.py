@@ -47,6 +47,7 @@ class MultiTaskModel(BaseMultiTaskModel):
         data_preprocessor: The preprocessor; a ``MultiTaskDataPreprocessor`` where not given.
         skip_unlabelled: Leave tasks out that no image of a batch has a label for, as in ``BaseMultiTaskModel``. The
             neck is run for all of them.
+        channels_last: Lay weights and images out as NHWC, see ``BaseMultiTaskModel``.
         init_cfg: Initialisation as in mmengine.
 
     Raises:
@@ -65,6 +66,7 @@ class MultiTaskModel(BaseMultiTaskModel):
         auxiliary_heads: Mapping[str, Mapping] | None = None,
         data_preprocessor: Mapping | nn.Module | None = None,
         skip_unlabelled: bool = False,
+        channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -72,6 +74,7 @@ class MultiTaskModel(BaseMultiTaskModel):
             weighting=weighting,
             data_preprocessor=data_preprocessor,
             skip_unlabelled=skip_unlabelled,
+            channels_last=channels_last,
             init_cfg=init_cfg,
         )
         self.backbone = BACKBONES.build(dict(backbone))
@@ -85,6 +88,7 @@ class MultiTaskModel(BaseMultiTaskModel):
             key, own_losses = config.pop('task'), config.pop('losses')
             reject_unknown({key: config}, self.tasks, f'auxiliary_heads[{name!r}].task')
             self.auxiliary_heads[name] = self._head(key, config, own_losses)
+        self.lay_out()
 
     def _head(self, key: str, head: Mapping, losses: Mapping | list) -> nn.Module:
         configs = losses if isinstance(losses, (list, tuple)) else [losses]

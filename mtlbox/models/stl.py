@@ -31,6 +31,7 @@ class STL(BaseMultiTaskModel):
         weighting: How the tasks' losses become one.
         data_preprocessor: The preprocessor.
         skip_unlabelled: Leave networks out whose task no image of a batch has a label for, see ``BaseMultiTaskModel``.
+        channels_last: Lay weights and images out as NHWC, see ``BaseMultiTaskModel``.
         init_cfg: Initialisation as in mmengine.
     """
 
@@ -45,6 +46,7 @@ class STL(BaseMultiTaskModel):
         weighting: Mapping | nn.Module | None = None,
         data_preprocessor: Mapping | nn.Module | None = None,
         skip_unlabelled: bool = False,
+        channels_last: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -52,6 +54,7 @@ class STL(BaseMultiTaskModel):
             weighting=weighting,
             data_preprocessor=data_preprocessor,
             skip_unlabelled=skip_unlabelled,
+            channels_last=channels_last,
             init_cfg=init_cfg,
         )
         heads = select_by_task(heads, self.tasks, 'heads')
@@ -69,6 +72,7 @@ class STL(BaseMultiTaskModel):
                 for key, task in self.tasks.items()
             }
         )
+        self.lay_out()
 
     def trained_apart(self) -> list[nn.Module]:
         """Return the networks."""

@@ -69,6 +69,11 @@ class Task:
     def __repr__(self) -> str:
         return f'{type(self).__name__}(key={self.key!r})'
 
+    @classmethod
+    def has_classes(cls) -> bool:
+        """Return whether the maps hold numbers of classes, and not quantities: :attr:`dtype` is of whole numbers."""
+        return not cls.dtype.is_floating_point
+
     # -- geometry: called by the transforms on ground truth --------------------------------------------------------
 
     def resample(self, array: Array, size: tuple[int, int]) -> Array:
@@ -178,7 +183,7 @@ class Task:
     def empty(self, size: tuple[int, int]) -> Array:
         """Return the all-ignore map of ``size`` (H, W) that stands for a missing label."""
         shape = size if self.gt_channels == 1 else (*size, self.gt_channels)
-        kind = np.float32 if self.dtype.is_floating_point else np.uint8
+        kind = np.uint8 if self.has_classes() else np.float32
         return np.full(shape, self.ignore_value, dtype=kind)
 
     def pack(self, gt: Array) -> Tensor:
@@ -188,7 +193,7 @@ class Task:
         """
         if gt.dtype == np.uint8:
             return torch.from_numpy(gt.copy()[None] if gt.ndim == 2 else planes(gt))
-        kind = np.float32 if self.dtype.is_floating_point else np.int64
+        kind = np.int64 if self.has_classes() else np.float32
         array = gt.astype(kind)[None] if gt.ndim == 2 else planes(gt.astype(kind, copy=False))
         return self.widen(torch.from_numpy(array))
 

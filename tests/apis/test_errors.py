@@ -7,6 +7,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ class Bad(Dataset):
         raise ValueError('data/7.npy: the map holds [13]\nError: of two lines')
 
 
+def load_tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(name).stem, ROOT / f'tools/{name}.py')
+    assert spec and spec.loader
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    return tool
+
+
 @pytest.fixture(autouse=True)
 def no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv('MTLBOX_TRACEBACK', raising=False)
@@ -45,10 +54,22 @@ def test_a_workers_traceback_is_left_out(capsys: pytest.CaptureFixture) -> None:
     assert 'Traceback' not in ''.join(lines)
 
 
-def test_ctrl_c_is_a_line(capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit) as caught, exit_on_user_error():
+@pytest.mark.parametrize(
+    ('name', 'line'),
+    [
+        ('train', 'Interrupted. The training goes on from its last checkpoint with --resume.'),
+        ('analysis_tools/get_complexity', 'Interrupted.'),
+    ],
+)
+def test_ctrl_c_is_a_line(name: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
-    assert caught.value.code == 130 and 'Interrupted.' in capsys.readouterr().err
+
+    tool = load_tool(name)
+    monkeypatch.setattr(tool, 'load_config', interrupted)
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(ROOMS)])
+    assert caught.value.code == 130 and capsys.readouterr().err == f'\n{line}\n'
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
@@ -102,13 +123,8 @@ def test_options_of_another_form(text: str, capsys: pytest.CaptureFixture) -> No
 
 @pytest.mark.parametrize(('shape', 'complaint'), [(('0', '64'), '--shape must be'), (('40', '40'), 'feature_size=')])
 def test_shapes_that_cannot_be_counted(shape: tuple[str, str], complaint: str, capsys: pytest.CaptureFixture) -> None:
-    path = ROOT / 'tools/analysis_tools/get_complexity.py'
-    spec = importlib.util.spec_from_file_location('get_complexity', path)
-    assert spec and spec.loader
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    with pytest.raises(SystemExit), exit_on_user_error():
-        tool.main([str(ROOMS), '--shape', *shape])
+    with pytest.raises(SystemExit):
+        load_tool('analysis_tools/get_complexity').main([str(ROOMS), '--shape', *shape])
     assert complaint in capsys.readouterr().err
 
 

@@ -280,6 +280,13 @@ def live_batch_norm(folder: Path) -> Any:
     return {**outcome(runner), 'scores': scores_of(runner)}
 
 
+def channels_last(folder: Path) -> Any:
+    """Train one epoch with weights as NHWC and an average, resume for another without."""
+    cfg = config(folder, 'channels_last')
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+    return train_in_two_parts(cfg, None, None, channels_last=(True, False))
+
+
 def fsdp(folder: Path) -> Any:
     """Train one epoch, resume for another."""
     wrapper = dict(type='FSDP')
@@ -327,12 +334,14 @@ def zero_accumulation(folder: Path) -> Any:
     return accumulation(folder, dict(type='DeepSpeed'))
 
 
-def train_in_two_parts(cfg: Config, *wrappers: dict | None) -> dict[str, Any]:
+def train_in_two_parts(
+    cfg: Config, *wrappers: dict | None, channels_last: tuple[bool, bool] = (False, False)
+) -> dict[str, Any]:
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     steps: list[dict[str, float]] = []
     for epoch, wrapper in enumerate(wrappers, start=1):
         part = copy.deepcopy(cfg)
-        part.model_wrapper_cfg = wrapper
+        part.model_wrapper_cfg, part.model.channels_last = wrapper, channels_last[epoch - 1]
         part.train_cfg.max_epochs, part.resume = epoch, epoch > 1
         part.experiment_name = f'{cfg.experiment_name}-{epoch}'
         result = train(part)
@@ -369,7 +378,7 @@ SCENARIOS: dict[str, Callable[[Path], Any]] = {
     for scenario in (
         *(group_norm, norm_eval, one_sided, contrast_bank, contrast_batch),
         *(skipped, joint, joint_first_step),
-        *(live_batch_norm, fsdp, fsdp_from_plain, poisoned),
+        *(live_batch_norm, channels_last, fsdp, fsdp_from_plain, poisoned),
     )
 }
 DEEPSPEED_SCENARIOS: dict[str, Callable[[Path], Any]] = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtlbox.engine.optim import AmpOptimWrapper, clip_apart
+from mtlbox.engine.optim import AmpOptimWrapper, clip_apart, lay_out_state
 
 
 def make(model: nn.Module, lr: float = 0.5, **kwargs: Any) -> AmpOptimWrapper:
@@ -145,3 +145,26 @@ class TestClippingApart:
             before = getattr(wrapper, 'clip_func', None)
             clip_apart(wrapper, parts)
             assert getattr(wrapper, 'clip_func', None) is before
+
+
+def test_loaded_state_is_laid_out_as_the_weights() -> None:
+    """A fused step reads weights and state in the order of memory."""
+    torch.manual_seed(0)
+    weight, gradients = torch.randn(4, 3, 3, 3), torch.randn(2, 4, 3, 3, 3)
+    last = {'memory_format': torch.channels_last}
+    ends = []
+    for changes in (False, True):
+        parameter = nn.Parameter(weight.clone())
+        optimizer = torch.optim.AdamW([parameter], lr=0.1, fused=True)
+        for gradient in gradients:
+            parameter.grad = gradient.clone()
+            if optimizer.state and changes:
+                saved, parameter = optimizer.state_dict(), nn.Parameter(parameter.detach().clone(**last))
+                parameter.grad = gradient.clone(**last)
+                optimizer = torch.optim.AdamW([parameter], lr=0.1, fused=True)
+                optimizer.load_state_dict(saved)
+                lay_out_state(optimizer)
+                assert optimizer.state[parameter]['exp_avg'].is_contiguous(**last)
+            optimizer.step()
+        ends.append(parameter.detach())
+    torch.testing.assert_close(ends[1], ends[0])

@@ -142,6 +142,22 @@ def test_live_batch_norm_keeps_replicas_and_scores_equal(outcomes: Outcomes, tmp
     assert scores == pytest.approx(first['scores'], rel=1e-5)
 
 
+def test_a_run_goes_on_with_weights_in_another_layout(outcomes: Outcomes) -> None:
+    plain, (first, second) = outcomes.of('group_norm')[0], outcomes.of('channels_last')
+    for mine, step in zip(first['steps'], plain['steps']):
+        assert mine == pytest.approx(step, rel=1e-5, abs=1e-5)
+    assert_equal_weights(first['state'], plain['state'], atol=1e-4)
+    assert_equal_weights(second['state'], first['state'], atol=0)
+    for epoch, is_last in ((1, True), (2, False)):
+        checkpoint = read_checkpoint(outcomes.folder / 'channels_last' / f'epoch_{epoch}.pth')
+        kernel = checkpoint['state_dict']['backbone.conv2.weight']
+        slots = [slots['momentum_buffer'] for slots in checkpoint['optimizer']['state'].values()]
+        momenta = [x for x in slots if x.shape == kernel.shape]
+        assert momenta
+        for x in (kernel, checkpoint['ema_state_dict']['module.backbone.conv2.weight'], *momenta):
+            assert x.is_contiguous(memory_format=torch.channels_last) is is_last is not x.is_contiguous()
+
+
 @pytest.mark.parametrize('name', ['fsdp', 'fsdp_from_plain'])
 def test_fsdp_trains_saves_and_resumes_to_the_weights_of_a_plain_run(outcomes: Outcomes, name: str) -> None:
     plain, (first, second) = outcomes.of('group_norm')[0], outcomes.of(name)

@@ -112,6 +112,12 @@ class TestFSDP:
         with pytest.raises(ImportError, match=r"model_wrapper_cfg=dict\(type='FSDP'\) needs torch 2\.6"):
             FSDP(torch.nn.Linear(2, 2))
 
+    def test_refuses_weights_of_another_layout(self) -> None:
+        model = torch.nn.Linear(2, 2)
+        model.channels_last = True  # type: ignore[assignment]
+        with pytest.raises(ValueError, match=r'is FSDP, which flattens the weights that model\.channels_last'):
+            FSDP(model)
+
     def test_one_process_trains_without_it(self, cfg: Config) -> None:
         cfg.model_wrapper_cfg = dict(type='FSDP')
         assert not isinstance(build_runner(cfg).model, FSDP)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def make_small(method_config: str) -> Callable[[int], tuple[nn.Module, dict[str, Any]]]:
-    """Build the method's model, the same weights each time, and a batch of as many rooms as are asked for."""
+def make_small(method_config: str) -> Callable[..., tuple[nn.Module, dict[str, Any]]]:
+    """Build the method's model, the same weights each time, and a batch of as many rooms as are asked for.
 
-    def make(images: int) -> tuple[nn.Module, dict[str, Any]]:
+    The second argument is options of the config, as of ``--cfg-options``.
+    """
+
+    def make(images: int, options: Mapping[str, Any] | None = None) -> tuple[nn.Module, dict[str, Any]]:
         torch.manual_seed(0)
-        cfg = load_config(ROOT / 'configs' / method_config)
+        cfg = load_config(ROOT / 'configs' / method_config, options)
         cfg.model.backbone = BACKBONE
         neck = cfg.model.neck
         if 'in_channels' in neck:

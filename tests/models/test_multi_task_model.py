@@ -563,3 +563,18 @@ def test_single_task_networks_keep_the_losses_of_their_necks():
     heads = {'type': 'ModelTestHead', 'in_channels': 6}
     losses = run(build('STL', neck=neck, heads=heads), 'loss', make_batch())
     assert {name for name in losses if name.startswith('neck/')} == {f'neck/{key}_loss_contrast' for key in TASKS}
+
+
+def test_channels_last_compiles():
+    torch.compiler.reset()
+    plain, model = build(), build(channels_last=True)
+    run = torch.compile(model, backend='aot_eager', dynamic=False)
+    expected, _ = plain.parse_losses(plain(**plain.data_preprocessor(make_batch(), True), mode='loss'))
+    total, _ = model.parse_losses(run(**model.data_preprocessor(make_batch(), True), mode='loss'))
+    expected.backward()
+    total.backward()
+    torch.testing.assert_close(total, expected)
+    weight = model.backbone.stage.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    for mine, other in zip(model.parameters(), plain.parameters()):
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-4, atol=1e-5)

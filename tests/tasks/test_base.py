@@ -46,6 +46,11 @@ def valid(task, gt):
     return task.valid(task.pack(gt)[None])[0].numpy()
 
 
+def test_classes_are_told_from_quantities():
+    assert {task.key for task in TASKS if task.has_classes()} == {'semseg', 'human_parts'}
+    assert SemSeg.has_classes() and not Saliency.has_classes()
+
+
 @every_task
 class TestEveryTask:
     @settings(max_examples=20, deadline=None)

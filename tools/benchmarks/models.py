@@ -135,10 +135,9 @@ def measure(args: argparse.Namespace, name: str) -> dict[str, Any]:
     set_random_seed(0)
     size, device = (args.size[0], args.size[1]), torch.device(args.device)
     cfg = resize(load_config(ROOT / 'configs' / f'{name}.py', args.cfg_options), size)
-    model = MODELS.build(cfg.model).to(device)
     if args.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-        model.data_preprocessor.channels_last = True
+        cfg.model.channels_last = cfg.model.data_preprocessor.channels_last = True
+    model = MODELS.build(cfg.model).to(device)
     data = model.data_preprocessor(make_batch(model.tasks, size, args.batch), training=True)
     step = make_step(model, cfg, data)
     peak = extra_peak_mb(step, device=device)

@@ -178,8 +178,8 @@ class RandomCrop(BaseTransform):
                 f'cat_task of RandomCrop is {self.cat_task!r}, which is no task.{near} '
                 'Without a task of classes leave cat_max and cat_task out.'
             )
-        if not _has_classes(tasks[self.cat_task]):
-            fitting = [key for key, task in tasks.items() if _has_classes(task)]
+        if not tasks[self.cat_task].has_classes():
+            fitting = [key for key, task in tasks.items() if task.has_classes()]
             raise ValueError(
                 f'cat_task of RandomCrop must be a task of classes ({", ".join(fitting) or "there is none"}), '
                 f'but {self.cat_task!r} is a {type(tasks[self.cat_task]).__name__}.'
@@ -257,11 +257,6 @@ class RandomScaleCrop(RandomCrop):
             classes = sample['tasks'][self.cat_task].resize(sample['gt'][self.cat_task], size)
             sample['gt'] = {**sample['gt'], self.cat_task: classes}
         return self._padded(zoom_window(sample, size, zoom, self._draw(sample, size)))
-
-
-def _has_classes(task: Task) -> bool:
-    """Return whether the maps of ``task`` hold numbers of classes."""
-    return not task.dtype.is_floating_point
 
 
 def _count(classes: Array) -> Array:

@@ -74,7 +74,7 @@ class TaskMetric(BaseMetric):
         if cls.channels not in (None, task.gt_channels):
             given = f'those of a {kind} have {task.gt_channels}'
             return f'it reads maps of {cls.channels} channels, and {given}.'
-        if cls.of_classes is not None and cls.of_classes == task.dtype.is_floating_point:
+        if cls.of_classes is not None and cls.of_classes != task.has_classes():
             kinds = ('quantities', 'class numbers')
             wanted, given = kinds[cls.of_classes], kinds[not cls.of_classes]
             return f'it reads {wanted}, and the maps of a {kind} hold {given}.'

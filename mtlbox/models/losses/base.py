@@ -44,7 +44,7 @@ def given(task: Task) -> str:
     if task.likelihood == 'gaussian':
         labels = 'quantities'
     else:
-        labels = '0 or 1' if task.dtype.is_floating_point else 'class numbers'
+        labels = 'class numbers' if task.has_classes() else '0 or 1'
     channels = f'{task.channels} channel{"s" if task.channels > 1 else ""}'
     return f'a {type(task).__name__} has {channels} for labels that are {labels}'
 

@@ -126,7 +126,7 @@ class BalancedBCELoss(PixelLoss):
 
     def misfit(self, task: Task) -> str:
         """Say why not: it needs ones and zeros, for one logit or two."""
-        if task.likelihood == 'categorical' and task.dtype.is_floating_point and task.channels <= 2:
+        if task.likelihood == 'categorical' and not task.has_classes() and task.channels <= 2:
             return ''
         return 'it reads labels of 0 and 1'
 

@@ -55,7 +55,8 @@ class CrossTaskBlock(nn.Module):
         scale: Factor of the products of queries and keys; 1 / sqrt(channels per head) where not given.
         feature_mapping: FM, the MLP of each source.
         feature_fusion: FF, the MLP of all; without it they are summed.
-        feature_balance: FB, the others' MLPs share the width that the own one has; without it each has it whole.
+        feature_balance: FB, the others' MLPs share the width that the own one has; without it, FM or FF each has it
+            whole.
     """
 
     def __init__(
@@ -143,7 +144,8 @@ class MTFormer(TaskNeck):
             (FM, FF, FB, ``update_others``) must be left at its default; ``scale_quirk`` scales nothing then.
         feature_mapping: FM, whether each source's attention is mapped by an MLP.
         feature_fusion: FF, whether an MLP fuses them; if not, they are summed.
-        feature_balance: FB, whether the other tasks together get as many channels as the own one.
+        feature_balance: FB, whether the other tasks together get as many channels as the own one, which with two tasks
+            is so in any case. It shapes what FM makes for FF: without either it must be left at its default.
         update_others: Whether a task reads the others as they are after the cross-task block before, or, as in the
             code, as they were before all of them.
         scale_quirk: Take the scale of the cross-task attention from the concatenated width; see the module's text.
@@ -194,13 +196,17 @@ class MTFormer(TaskNeck):
             )
         if not cross_attention:
             _reject_changes(
+                'cross_attention',
                 {
                     'feature_mapping': (feature_mapping, True),
                     'feature_fusion': (feature_fusion, True),
                     'feature_balance': (feature_balance, True),
                     'update_others': (update_others, False),
-                }
+                },
             )
+        for name, is_on in (('feature_mapping', feature_mapping), ('feature_fusion', feature_fusion)):
+            if not is_on:
+                _reject_changes(name, {'feature_balance': (feature_balance, True)})
         if contrast == 'none' and contrast_weight is not None:
             raise ValueError(f"contrast_weight={contrast_weight} weighs nothing, for contrast is 'none'")
         if len(num_blocks) != 3 or min(num_blocks) < 0:
@@ -287,11 +293,11 @@ class MTFormer(TaskNeck):
         return {key: stack.norm(current[key]) for key, stack in stacks.items()}
 
 
-def _reject_changes(switches: Mapping[str, tuple[bool, bool]]) -> None:
-    """Raise ValueError if a switch of the cross-task blocks is not at its default, the second value, without them."""
+def _reject_changes(part: str, switches: Mapping[str, tuple[bool, bool]]) -> None:
+    """Raise ValueError if a switch of ``part``, which is left out, is not at its default, the second value."""
     for name, (value, default) in switches.items():
         if value != default:
-            raise ValueError(f'{name}={value} is for cross_attention=True, but that is False: set {name}={default} too')
+            raise ValueError(f'{name}={value} is for {part}=True, but that is False: set {name}={default} too')
 
 
 def _check_contrast_options(contrast: str, options: Mapping[str, Any]) -> None:

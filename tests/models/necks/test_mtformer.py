@@ -291,6 +291,8 @@ def test_one_task_works_without_cross_attention(pyramid: list[Tensor], tasks: di
         ({'cross_attention': False, 'feature_mapping': False}, 'feature_mapping=False .* set feature_mapping=True too'),
         ({'cross_attention': False, 'feature_fusion': False}, 'feature_fusion=False is for cross_attention=True'),
         ({'cross_attention': False, 'feature_balance': False}, 'feature_balance=False is for cross_attention=True'),
+        ({'feature_mapping': False, 'feature_balance': False}, 'feature_balance=False is for feature_mapping=True'),
+        ({'feature_fusion': False, 'feature_balance': False}, 'feature_balance=False is for feature_fusion=True'),
         ({'cross_attention': False, 'update_others': True}, 'update_others=True is for .* set update_others=False too'),
         ({'num_blocks': (2, 2)}, r'num_blocks: expected three numbers, .* got \(2, 2\)'),
         ({'num_blocks': (2, 2, -1)}, r'num_blocks: expected three numbers, .* got \(2, 2, -1\)'),
