@@ -273,7 +273,7 @@ class PartialLabels:
             raise FileNotFoundError(f'{where}: there is no file {" nor ".join(map(str, places))}.')
         try:
             with opened(path) as file:
-                listed = [line.strip() for line in file.read().decode('utf-8').splitlines() if line.strip()]
+                listed = [line.strip() for line in file.read().decode('utf-8-sig').splitlines() if line.strip()]
         except UnicodeDecodeError as error:
             raise ValueError(f'{where}: {path} is not a text file: {error}.') from None
         if not listed:

@@ -102,8 +102,9 @@ class TestLabelledOnly:
         kept = keep(labelled_only={'depth': {'fraction': fraction}})
         assert sum('depth' in keys for keys in kept.values()) == count
 
-    def test_list(self, tmp_path):
-        (tmp_path / 'few.txt').write_text('room-7\n\nroom-30\n')
+    @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
+    def test_list(self, tmp_path, encoding):
+        (tmp_path / 'few.txt').write_text('room-7\n\nroom-30\n', encoding=encoding)
         kept = keep(labelled_only={'depth': 'few.txt'}, data_root=str(tmp_path))
         assert {name for name, keys in kept.items() if 'depth' in keys} == {'room-7', 'room-30'}
 
