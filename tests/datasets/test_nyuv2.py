@@ -194,6 +194,15 @@ def test_missing_index(root: Path, folder: str) -> None:
     assert_helps(caught.value, root)
 
 
+def test_numbers_with_zeros_before_them(root: Path) -> None:
+    for folder in ('image', 'label', 'depth', 'normal'):
+        for path in (root / 'train' / folder).iterdir():
+            path.rename(path.with_name(f'{int(path.stem):04d}.npy'))
+    with pytest.raises(ValueError, match=r'train/image holds 0000\.npy, .* and 7 more, .*: 0\.npy is') as caught:
+        build(root)
+    assert_helps(caught.value, root)
+
+
 def test_empty_split(root: Path) -> None:
     for path in (root / 'train').glob('*/*.npy'):
         path.unlink()
