@@ -16,6 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.error import URLError
 
 from mtlbox.datasets.info import describe, title_of
@@ -175,18 +176,28 @@ def convert_nyu_official(args: argparse.Namespace) -> None:
     print(f'{ours} of our own method: their scores do not compare with published ones.')
 
 
-def add_arrays(parser: argparse.ArgumentParser) -> None:
-    """Declare what the converter to arrays takes."""
+def add_arrays(parser: argparse.ArgumentParser, dataset: str) -> None:
+    """Declare what the converter of a data set to arrays takes."""
     parser.add_argument('source', metavar='SOURCE', help='folder of the data set, in any of its layouts')
     parser.add_argument('root', metavar='ROOT', help='a new or empty folder; or one to resume')
     parser.add_argument('--labels', nargs='+', metavar='LABEL', help='only these labels (default: all)')
     add_subset(parser)
+    for key, values in KNOWN[dataset][0].CHOICES.items():
+        known = ', '.join(map(str, values))
+        parser.add_argument(f'--{key}', nargs='+', type=type(values[0]), metavar='X', help=f'only these, of {known}')
 
 
 def convert_arrays(args: argparse.Namespace) -> None:
     """Convert a data set to arrays."""
+    choices = {key: getattr(args, key) for key in KNOWN[args.dataset][0].CHOICES}
     written = arrays.convert(
-        args.source, args.root, dataset=args.dataset, labels=args.labels, subset=args.subset, workers=args.workers
+        args.source,
+        args.root,
+        dataset=args.dataset,
+        labels=args.labels,
+        subset=args.subset,
+        choice={key: values for key, values in choices.items() if values is not None},
+        workers=args.workers,
     )
     print(f'{args.root}: ' + ', '.join(f'{split} {n}' for split, n in written.items()) + ' written now.')
 
@@ -249,7 +260,7 @@ CONVERTERS: dict[str, tuple[str | None, Declare, Run]] = {
         convert_nyu_pictures,
     ),
     'nyud-c': (nyu_official.__doc__, add_nyu_official, convert_nyu_official),
-    **dict.fromkeys(arrays.SETS, (arrays.__doc__, add_arrays, convert_arrays)),
+    **{name: (arrays.__doc__, partial(add_arrays, dataset=name), convert_arrays) for name in arrays.SETS},
 }
 """Per data set: the help text, the options, the converter."""
 COMMANDS: dict[str, tuple[Declare, Run]] = {

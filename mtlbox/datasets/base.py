@@ -116,6 +116,8 @@ class MultiTaskDataset(BaseDataset):
     what a map of classes ignores is 255, in every data set."""
     SUBSETS: ClassVar[tuple[str, ...]] = ()
     """What its argument ``subset`` may be, where it has one."""
+    CHOICES: ClassVar[Mapping[str, tuple]] = {}
+    """Arguments that say which samples are read, some of these values each; all have a default."""
     ONE_SIZE: ClassVar[bool] = False
     """Whether all pictures are of one size."""
     ORIGIN: ClassVar[str] = 'not known'

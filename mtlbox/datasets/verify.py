@@ -54,6 +54,7 @@ class Part(NamedTuple):
         split: The split.
         labels: Which labels; by default all.
         subset: Which subset, where the data set has several; by default that of its class.
+        choice: Of the ``CHOICES`` of its class: those that are made, and the values.
     """
 
     dataset: str
@@ -61,6 +62,7 @@ class Part(NamedTuple):
     split: str
     labels: tuple[str, ...] | None = None
     subset: str | None = None
+    choice: tuple[tuple[str, tuple], ...] = ()
 
 
 class _Found(NamedTuple):
@@ -148,12 +150,17 @@ def verify(
 
 
 def parts_of(
-    dataset: str, root: str | Path, *, labels: Sequence[str] | None = None, subset: str | None = None
+    dataset: str,
+    root: str | Path,
+    *,
+    labels: Sequence[str] | None = None,
+    subset: str | None = None,
+    choice: Mapping[str, Sequence] | None = None,
 ) -> list[Part]:
     """Return what is read of a data set of :data:`KNOWN`, split by split.
 
     Raises:
-        ValueError: A label or the subset is unknown.
+        ValueError: A label, the subset or a choice is unknown.
     """
     cls, tasks, _ = KNOWN[dataset]
     for label in labels or ():
@@ -163,8 +170,12 @@ def parts_of(
         having = ', '.join(name for name, (other, _, _) in KNOWN.items() if other.SUBSETS)
         near = did_you_mean(subset, cls.SUBSETS) if cls.SUBSETS else f' Subsets have: {having}.'
         raise ValueError(f'{dataset} has no subset {subset!r}.{near}')
+    for key in choice or ():
+        if key not in cls.CHOICES:
+            raise ValueError(f'{dataset} has no choice of {key!r}.{did_you_mean(key, cls.CHOICES)}')
     wanted = None if labels is None else tuple(label for label in tasks if label in labels)
-    return [Part(dataset, str(root), split, wanted, subset) for split in cls.METAINFO['sizes']]
+    chosen = tuple(sorted((key, tuple(values)) for key, values in (choice or {}).items()))
+    return [Part(dataset, str(root), split, wanted, subset, chosen) for split in cls.METAINFO['sizes']]
 
 
 def recognise(root: str | Path) -> list[Part]:
@@ -364,8 +375,8 @@ def build(part: Part, *, check: bool | None = False, allow_missing: bool = True)
     tasks = {label: task for label, task in tasks.items() if part.labels is None or label in part.labels}
     given = {'check': check, 'subset': part.subset}
     options = {**options, **{key: value for key, value in given.items() if value is not None}}
-    arguments = {'tasks': tasks, 'allow_missing': allow_missing, 'serialize_data': False, **options}
-    return cls(data_root=part.root, split=part.split, **arguments)
+    options = {'tasks': tasks, 'allow_missing': allow_missing, 'serialize_data': False, **options, **dict(part.choice)}
+    return cls(data_root=part.root, split=part.split, **options)
 
 
 @contextmanager

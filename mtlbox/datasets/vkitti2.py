@@ -141,6 +141,7 @@ class VKITTI2(ScannedDataset):
     """
 
     TITLE = 'Virtual KITTI 2'
+    CHOICES: ClassVar[Mapping[str, tuple]] = {'variations': VARIATIONS, 'cameras': (0, 1)}
     LAYOUTS = (
         _layout('vkitti2-joint', 'all archives in one folder', ''),
         _layout(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from PIL import Image
 
 from mtlbox.datasets import VKITTI2, vkitti2
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES, VKITTI2_14_CLASSES
+from mtlbox.datasets.layouts.arrays import convert
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.rooms import render_room
+from mtlbox.datasets.verify import KNOWN
 from mtlbox.datasets.vkitti2 import PALETTE, SCENES
 
 H, W = 15, 45
@@ -87,6 +90,25 @@ def test_scenes_variations_and_cameras(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='no pictures of the split'):
         build(tmp_path, variations=['rain'])
     assert not set(SCENES['train']) & set(SCENES['val'])
+
+
+def test_a_choice_is_converted(tmp_path: Path) -> None:
+    source, root = tmp_path / 'in', tmp_path / 'out'
+    write_by_hand(source, apart=True)
+    choice = {'variations': ['clone'], 'cameras': [0, 1]}
+    written = convert(source, root, dataset='vkitti2-arrays', labels=['depth'], choice=choice, quiet=True)
+    assert written == {'train': 6, 'val': 3}
+    depth = {'depth': {'type': 'Depth'}}
+    assert [len(build(root, tasks=depth, cameras=cameras)) for cameras in ([0], [1], [0, 1])] == [3, 3, 6]
+    with pytest.raises(FileExistsError, match=r'cameras \[0, 1\] there, None now'):
+        convert(source, root, dataset='vkitti2-arrays', labels=['depth'], choice={'variations': ['clone']})
+    with pytest.raises(ValueError, match=r"vkitti2 has no choice of 'camera'\. Did you mean 'cameras'"):
+        convert(source, root, dataset='vkitti2-arrays', choice={'camera': [1]})
+
+
+def test_what_can_be_chosen_are_arguments_of_the_class() -> None:
+    for cls, _, _ in KNOWN.values():
+        assert set(cls.CHOICES) <= set(inspect.signature(cls.__init__).parameters)
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from mtlbox.config import load_config
 from mtlbox.config.keys import RUNNER_KEYS
+from mtlbox.datasets.verify import KNOWN
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob('docs/*.md'))
@@ -115,8 +116,9 @@ def test_commands_name_tools_options_and_configs_that_exist(words: list[str]) ->
     source = tool.read_text()
     if tool.suffix == '.sh':
         source += (ROOT / 'tools' / ('test.py' if 'test' in tool.stem else 'train.py')).read_text()
+    made = {'--train', '--val', *(f'--{key}' for cls, _, _ in KNOWN.values() for key in cls.CHOICES)}  # of other names
     for option in {word.partition('=')[0] for word in words if word.startswith('--')}:
-        assert f"'{option}'" in source or option in ('--train', '--val'), f'{tool.name} has no option {option}'
+        assert f"'{option}'" in source or option in made, f'{tool.name} has no option {option}'
 
 
 @pytest.mark.parametrize('page', READMES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -154,6 +154,10 @@ def test_an_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
             ['convert', 'nuyv2-13', 'a', '--split', 'val'],
             "error: Nothing is converted to 'nuyv2-13'. Did you mean 'nyuv2-1",
         ),
+        (
+            ['convert', 'vkitti2-arrays', 'a', 'ROOT', '--variations', 'clon'],
+            "error: There is no variation 'clon'. Did you",
+        ),
         (['verify', 'nyud', 'ROOT', '--subset', 'tiny'], "error: nyud has no subset 'tiny'. Subsets have: taskonomy"),
         (['convert', 'nyud-arrays', 'nowhere', 'ROOT'], 'error: There is no file nowhere/gt_sets/train.txt'),
         (['download', 'nyud-b', 'ROOT'], 'nyud-b (NYU Depth v2, 40 classes'),

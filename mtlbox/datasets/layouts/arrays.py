@@ -73,6 +73,7 @@ def convert(
     dataset: str,
     labels: Sequence[str] | None = None,
     subset: str | None = None,
+    choice: Mapping[str, Sequence] | None = None,
     workers: int = 1,
     quiet: bool = False,
 ) -> dict[str, int]:
@@ -87,6 +88,7 @@ def convert(
         dataset: Name in :data:`SETS`.
         labels: Which labels; by default all that the data set has, which must all be there.
         subset: Which subset, where the data set has several; by default the one that its class reads.
+        choice: Which samples, by the ``CHOICES`` of its class; by default those that it reads.
         workers: Processes.
         quiet: Show no progress bar.
 
@@ -94,13 +96,14 @@ def convert(
         FileNotFoundError: ``source`` or a file in it is missing.
         FileExistsError: ``root`` holds something else.
         OSError: The disk is too small.
-        ValueError: ``dataset``, a label or the subset is unknown, the data set is arrays already, the layout cannot be
-            told, or a file is damaged.
+        ValueError: ``dataset``, a label, the subset or a choice is unknown, the data set is arrays already, the layout
+            cannot be told, or a file is damaged.
     """
     if dataset not in SETS:
         raise ValueError(why_not(dataset, SETS))
     name = SETS[dataset]
-    parts = parts_of(name, source, labels=list(KNOWN[name][1]) if labels is None else labels, subset=subset)
+    labels = list(KNOWN[name][1]) if labels is None else labels
+    parts = parts_of(name, source, labels=labels, subset=subset, choice=choice)
     with silent():
         written = _convert(dataset, parts, Path(source), Path(root), workers=workers, quiet=quiet)
         build.cache_clear()
@@ -125,6 +128,7 @@ def _convert(
         'layout': data.layout.name,
         'labels': list(first.labels or ()),
         **({} if first.subset is None else {'subset': first.subset}),
+        **dict(first.choice),
     }
     claim(root, MARKER, parameters)
     if data.metainfo['replica']:
