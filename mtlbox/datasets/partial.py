@@ -25,6 +25,7 @@ from mtlbox.tasks.base import Array
 
 _FEW = ('count', 'fraction', 'seed')
 _PER_IMAGE = ('least', 'most', 'seed')
+_PART = 'labels per image'  # of what is hashed: other numbers than those by which few samples are chosen
 _MOST_NAMES = 100  # that are written out in full
 
 Look = Callable[[Sequence[int]], Array]
@@ -52,7 +53,7 @@ def choose_labels(name: str, labels: Sequence[str], *, least: int, most: int, se
     Where there are fewer, all are kept.
     """
     count = least + _draw(seed, name) % (most - least + 1)
-    return frozenset(sorted(labels, key=lambda label: _draw(seed, label, name))[:count])
+    return frozenset(sorted(labels, key=lambda label: _draw(seed, _PART, label, name))[:count])
 
 
 class PartialLabels:
