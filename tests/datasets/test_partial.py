@@ -287,6 +287,23 @@ class TestGaps:
         assert set(labelled(Gaps(tasks=tasks, labels={'near': 'depth'}, drop_unlabelled=True))) == Gaps.HAVING
         assert len(Gaps(tasks=TASKS, drop_unlabelled=True)) == 40
 
+    def test_maps_that_are_not_legal_are_refused(self):
+        wrong = type('Wrong', (Gaps,), {'load_label': lambda self, info, name: np.full((2, 3), np.nan, np.float32)})
+        with pytest.raises(ValueError, match=r"sample room-0: the map of 'depth' holds 6 NaN"):
+            wrong(tasks=TASKS, labelled_only={'depth': {'count': 1}})
+
+    def test_other_code_finds_out_by_itself(self, tmp_path):
+        """The files say nothing of how a data set of somebody else's reads them."""
+        for name in NAMES:
+            (tmp_path / name).touch()
+            os.utime(tmp_path / name, (0, 0))  # nobody writes to it any more
+        paths = [{'sample_id': name, 'label_paths': {'depth': str(tmp_path / name)}} for name in NAMES]
+        listed = type('Listed', (Gaps,), {'load_data_list': lambda self: paths})
+        few = {'tasks': TASKS, 'data_root': str(tmp_path), 'labelled_only': {'depth': {'count': 2}}}
+        assert listed(**few).metainfo['origin']['labelled']['depth']['having'] == 9
+        listed.HAVING = frozenset(NAMES[:3])
+        assert listed(**few).metainfo['origin']['labelled']['depth']['having'] == 3
+
     def test_other_labels_are_not_looked_at(self):
         Labelled.read.clear()
         Gaps(tasks=TASKS, labelled_only={'semseg': {'count': 2}})
