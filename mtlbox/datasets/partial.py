@@ -34,12 +34,16 @@ Look = Callable[[Sequence[int]], Array]
 
 def _draw(seed: int, *parts: str) -> int:
     """Return the number, below 2**256, that the seed and some names stand for."""
-    return int.from_bytes(hashlib.sha256('\0'.join([str(seed), *parts]).encode()).digest(), 'big')
+    return int.from_bytes(_sha256('\0'.join([str(seed), *parts])).digest(), 'big')
+
+
+def _sha256(text: str) -> Any:
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape'))  # names of files may be no text
 
 
 def digest(names: Collection[str]) -> str:
     """Return twelve hexadecimal digits that stand for a set of names."""
-    return hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()[:12]
+    return _sha256('\n'.join(sorted(names))).hexdigest()[:12]
 
 
 def choose_few(names: Sequence[str], label: str, *, count: int, seed: int = 0) -> frozenset[str]:
