@@ -128,8 +128,9 @@ class _States:
     def exceed(self, others: Sequence[_States]) -> bool:
         """Return whether any sample is here that is in none of the ``others``."""
         found = np.zeros(len(self), dtype=bool)
-        for other in others:
-            found |= np.isin(self._names, other._names)
+        for other in filter(len, others):
+            places = np.searchsorted(other._names, self._names)
+            found |= other._names.take(places, mode='clip') == self._names
         return not found.all()
 
     @classmethod
