@@ -61,6 +61,18 @@ def _described(value: Any) -> str:
     return f'the shape is {value.shape}' if isinstance(value, np.ndarray) else f'it is {str(value)[:60]}'
 
 
+def _check_map(label: Any, task: Task, where: str, file: str | None) -> None:
+    """Raise ValueError unless a label is a legal map of its task."""
+    if not isinstance(label, np.ndarray):
+        raise ValueError(f'the map of {task.key!r} must be an array, but {_described(label)}.')
+    task.check(label, f'{where}: {file}' if file else where)
+
+
+def _is_own(component: object) -> bool:
+    """Return whether the code of a component is mtlbox's, whose version is kept beside what it finds."""
+    return type(component).__module__.startswith('mtlbox.')
+
+
 class MultiTaskDataset(BaseDataset):
     """Images with a map for each of some tasks; any of the model's tasks may be unlabelled.
 
@@ -297,7 +309,11 @@ class MultiTaskDataset(BaseDataset):
     def _find_labelled(
         self, names: Sequence[str], describe: Callable[[int], Mapping[str, Any]], label: str, numbers: Sequence[int]
     ) -> Array:
-        """Return which of the samples of these ``numbers`` have a label, bool ``(N,)``; what was seen is kept."""
+        """Return which of the samples of these ``numbers`` have a label, bool ``(N,)``.
+
+        What was seen in files is kept where mtlbox's own code reads them: other code, and what its constructor is
+        given, may change what they say.
+        """
         task = next(self.tasks[key] for key, name in self.label_names.items() if name == label)
 
         def find() -> str:
@@ -306,18 +322,22 @@ class MultiTaskDataset(BaseDataset):
 
         files = [_label_files(describe(number)).get(label, ()) for number in numbers]
         key = (type(self).__name__, self.split, label, type(task).__name__)
-        in_files = bool(self.data_root) and all(files)
-        found = ask_once(self.data_root, key, chain.from_iterable(files), find) if in_files else find()
+        lasting = bool(self.data_root) and all(files) and _is_own(self) and _is_own(task)
+        found = ask_once(self.data_root, key, chain.from_iterable(files), find) if lasting else find()
         return np.array([has == '1' for has in found], dtype=bool)
 
     def _has_label(
         self, number: int, names: Sequence[str], describe: Callable[[int], Mapping[str, Any]], label: str, task: Task
     ) -> bool:
         info = {**describe(number), 'sample_id': names[number], 'sample_idx': number, 'decoded': {}}
+        where, file = self._name(info), _files(info).get(label)
         try:
-            with _naming(self._name(info), _files(info).get(label)):
+            with _naming(where, file):
                 found = self.load_label(info, label)
-                return found is not None and task.is_labelled(found)
+                if found is None:
+                    return False
+                _check_map(found, task, where, file)
+                return task.is_labelled(found)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{error} All files of the label {label!r} are looked into before some of them are chosen; of a list '
@@ -417,9 +437,7 @@ class MultiTaskDataset(BaseDataset):
                 label = task.derive(image) if name is None else self.load_label(info, name)
                 if label is None:
                     continue
-                if not isinstance(label, np.ndarray):
-                    raise ValueError(f'the map of {key!r} must be an array, but {_described(label)}.')
-                task.check(label, f'{where}: {file}' if file else where)
+                _check_map(label, task, where, file)
                 if label.shape[:2] != image.shape[:2]:
                     label = self.fit_label(label, task, info, image.shape[:2])
                 if task.is_labelled(label):

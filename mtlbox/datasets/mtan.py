@@ -179,12 +179,18 @@ class MTANDataset(MultiTaskDataset):
         return [IMAGE, *(self.MAPS[name] for name in self._label_set())]
 
     def _list_files(self, folder: Path) -> dict[int, str]:
-        """Return ``{index: path}`` of the files named by a number."""
+        """Return ``{index: path}`` of the files named by a number; raise ValueError where one begins with a 0."""
         if not folder.is_dir():
             part = f'{self.split}/{IMAGE.folder}'
             hint = '' if Path(self.data_root, self.split).is_dir() else is_meant(self.data_root, part)
             raise FileNotFoundError(f'There is no folder {folder}.{hint}\n{self._help()}')
-        paths = (path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal())
+        paths = [path for path in folder.iterdir() if path.suffix == '.npy' and path.stem.isdecimal()]
+        padded = sorted(path.name for path in paths if path.stem != str(int(path.stem)))
+        if padded:
+            raise ValueError(
+                f'{folder} holds {some(padded)}, but files are named by their number alone: '
+                f'{int(Path(padded[0]).stem)}.npy is expected for {padded[0]}.\n{self._help()}'
+            )
         return {int(path.stem): str(path) for path in paths}
 
     def _find_missing(self, folder: Path, withheld: Mapping[int, Array], files: dict[Modality, dict[int, str]]) -> None:

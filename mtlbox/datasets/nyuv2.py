@@ -75,6 +75,7 @@ class NYUv2(MTANDataset):
         'label_maps': {'semseg_taskonomy': 'nyuv2-13-to-taskonomy'},
         'units': {'depth': Depth.unit},
         'usual': {'depth': INDOORS},
+        'gaps': tuple(MAPS),
         'sizes': {'train': 795, 'val': 654},
     }
     ORIGIN = (

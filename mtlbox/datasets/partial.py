@@ -25,6 +25,7 @@ from mtlbox.tasks.base import Array
 
 _FEW = ('count', 'fraction', 'seed')
 _PER_IMAGE = ('least', 'most', 'seed')
+_PART = 'labels per image'  # of what is hashed: other numbers than those by which few samples are chosen
 _MOST_NAMES = 100  # that are written out in full
 
 Look = Callable[[Sequence[int]], Array]
@@ -33,12 +34,16 @@ Look = Callable[[Sequence[int]], Array]
 
 def _draw(seed: int, *parts: str) -> int:
     """Return the number, below 2**256, that the seed and some names stand for."""
-    return int.from_bytes(hashlib.sha256('\0'.join([str(seed), *parts]).encode()).digest(), 'big')
+    return int.from_bytes(_sha256('\0'.join([str(seed), *parts])).digest(), 'big')
+
+
+def _sha256(text: str) -> Any:
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape'))  # names of files may be no text
 
 
 def digest(names: Collection[str]) -> str:
     """Return twelve hexadecimal digits that stand for a set of names."""
-    return hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()[:12]
+    return _sha256('\n'.join(sorted(names))).hexdigest()[:12]
 
 
 def choose_few(names: Sequence[str], label: str, *, count: int, seed: int = 0) -> frozenset[str]:
@@ -52,7 +57,7 @@ def choose_labels(name: str, labels: Sequence[str], *, least: int, most: int, se
     Where there are fewer, all are kept.
     """
     count = least + _draw(seed, name) % (most - least + 1)
-    return frozenset(sorted(labels, key=lambda label: _draw(seed, label, name))[:count])
+    return frozenset(sorted(labels, key=lambda label: _draw(seed, _PART, label, name))[:count])
 
 
 class PartialLabels:
@@ -273,7 +278,7 @@ class PartialLabels:
             raise FileNotFoundError(f'{where}: there is no file {" nor ".join(map(str, places))}.')
         try:
             with opened(path) as file:
-                listed = [line.strip() for line in file.read().decode('utf-8').splitlines() if line.strip()]
+                listed = [line.strip() for line in file.read().decode('utf-8-sig').splitlines() if line.strip()]
         except UnicodeDecodeError as error:
             raise ValueError(f'{where}: {path} is not a text file: {error}.') from None
         if not listed:

@@ -101,6 +101,7 @@ CLASSES_WITH_NORMALS = {
 }  # fmt: skip
 """Numbers and names of the LabelMap's classes on which normals are kept."""
 
+_LAST = 459  # number of the LabelMap's last class; 0 is none
 _WITH_NORMALS = np.array(sorted(CLASSES_WITH_NORMALS))
 _resize_normals = Normals().resize
 
@@ -132,13 +133,16 @@ def read_label_map(path: str) -> LabelMap:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It holds none, or is damaged; the message names the file.
+        ValueError: It holds none, holds other numbers than 0..459, or is damaged; the message names the file.
     """
     labels = read_mat(path, 'LabelMap')
     if labels.ndim != 2 or labels.dtype.kind not in 'iuf':
         raise ValueError(
             f'{path}: LabelMap must be numbers (H, W), but has shape {labels.shape} and type {labels.dtype}.'
         )
+    wrong = labels[~((labels >= 0) & (labels <= _LAST) & (np.rint(labels) == labels))]  # NaN as well
+    if wrong.size:
+        raise ValueError(f'{path}: LabelMap must hold whole numbers 0..{_LAST}, but holds {wrong[0]:g}.')
     return LabelMap(path, labels)
 
 

@@ -152,7 +152,7 @@ def download(dataset: str, root: str | Path, *, keep: bool = False, quiet: bool 
     """
     if dataset not in SOURCES:
         raise ValueError(f'{dataset!r} has no source.{did_you_mean(dataset, SOURCES)}')
-    source, root = SOURCES[dataset], Path(root)
+    source, root = SOURCES[dataset], Path(os.path.abspath(root))  # '.' has no name
     if not source.archive:
         for file in source.files:
             _fetch(file, root, quiet=quiet)

@@ -196,7 +196,7 @@ class Taskonomy(ScannedDataset):
             )
         try:
             with opened(paths[0]) as file:
-                rows = list(csv.DictReader(io.StringIO(file.read().decode('utf-8'), newline='')))
+                rows = list(csv.DictReader(io.StringIO(file.read().decode('utf-8-sig'), newline='')))
             found = tuple(sorted(row['id'] for row in rows if row[self.split] == '1'))
         except (KeyError, TypeError, csv.Error, UnicodeDecodeError) as error:
             raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,9 +90,11 @@ class _Found(NamedTuple):
 
     def said_at(self, root: str) -> _Found:
         """Return it with messages as they are to be said of a folder that may have been moved since."""
-        old, new = (f'{one.rstrip("/")}/' for one in (self.root, root))
+        old, new = (one.rstrip('/') for one in (self.root, root))
+        begins = re.compile(rf"(?<![^\s'\"(\[=:,]){re.escape(old)}(?=/)|(?<=data_root='){re.escape(old)}(?=')")
         problems, doubts, resampled = (
-            [said.replace(old, new) for said in messages] for messages in (self.problems, self.doubts, self.resampled)
+            [begins.sub(lambda _: new, said) for said in messages]
+            for messages in (self.problems, self.doubts, self.resampled)
         )
         return self._replace(problems=problems, doubts=doubts, resampled=resampled)
 

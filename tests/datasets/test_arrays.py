@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -36,7 +37,7 @@ def replica(layout: str, root: Path) -> Path:
 def sums_hold(root: Path) -> bool:
     files = {path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file()}
     files = {name for name in files if name != HASHES and not name.startswith('.mtlbox/')}
-    lines = [line.split('  ') for line in (root / HASHES).read_text().splitlines()]
+    lines = [line.split('  ') for line in (root / HASHES).read_text(errors='surrogateescape').splitlines()]
     return {name for _, name in lines} == files and all(hashes._hash(root / name) == digest for digest, name in lines)
 
 
@@ -193,11 +194,66 @@ def test_a_changed_source_or_a_damaged_file_is_converted_anew(tmp_path: Path) ->
     assert convert(source, root, dataset='nyud-arrays', quiet=True) == {'train': 0, 'val': 0}
 
 
+def test_a_sample_goes_with_its_source_and_comes_back_as_that_is(tmp_path: Path) -> None:
+    source, root = replica('synthia', tmp_path / 'in'), tmp_path / 'out'
+    convert(source, root, dataset='synthia-arrays', quiet=True)
+    number = sorted(path.stem for path in (source / 'RGB').iterdir())[1]
+    files = {path: path.read_bytes() for path in source.rglob(f'{number}.png')}
+    arrays = {path: path.read_bytes() for path in root.rglob(f'{number}.npy')}
+    for path in files:
+        path.unlink()
+    assert not any(convert(source, root, dataset='synthia-arrays', quiet=True).values())
+    assert len(arrays) >= 3 and not any(path.exists() for path in arrays) and sums_hold(root)
+    assert verify('synthia', root, quiet=True).splits['all'].samples == 4
+    for path, content in files.items():
+        path.write_bytes(content)
+    picture = cv2.imread(str(source / f'RGB/{number}.png'))
+    cv2.imwrite(str(source / f'RGB/{number}.png'), 255 - picture)
+    for path, content in arrays.items():  # which somebody kept
+        path.write_bytes(content)
+    assert sum(convert(source, root, dataset='synthia-arrays', quiet=True).values()) == 1
+    np.testing.assert_array_equal(np.load(root / f'image/{number}.npy'), 255 - picture[..., ::-1])
+    assert sums_hold(root)
+
+
+def test_hashes_of_a_list_that_changes(tmp_path: Path) -> None:
+    source, root = replica('nyud-c', tmp_path / 'in'), tmp_path / 'out'
+    convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
+    names = (source / 'gt_sets/train.txt').read_text().splitlines()
+    (source / 'gt_sets/train.txt').write_text('\n'.join(names[:-1]))
+    convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
+    assert sums_hold(root) and not (root / f'image/{names[-1]}.npy').exists()
+
+
+def test_hashes_of_a_changed_source_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, root = replica('nyud-c', tmp_path / 'in'), tmp_path / 'out'
+    convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
+    for path in (source / 'depth').iterdir():
+        np.save(path, np.load(path) + 1)
+    with monkeypatch.context() as patch:  # killed when all is written and nothing noted of it
+        patch.setattr(Hashes, 'note', lambda self, results: list(results) and sys.exit())
+        with pytest.raises(SystemExit):
+            convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
+    assert not any(convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True).values())
+    assert sums_hold(root)
+
+
+def test_names_that_are_not_text(tmp_path: Path) -> None:
+    source, root = replica('cityscapes-raw', tmp_path / 'in'), tmp_path / 'out'
+    for path in list(source.glob('*/train/*')):
+        path.rename(path.with_name(os.fsdecode(b'z\xfcrich')))
+    assert convert(source, root, dataset='cityscapes-raw-arrays', quiet=True)['train'] == 3
+    assert sums_hold(root)
+    assert not any(convert(source, root, dataset='cityscapes-raw-arrays', quiet=True).values())
+
+
 def test_what_older_conversions_knew_of_their_sources_counts(tmp_path: Path) -> None:
     source, root = replica('nyud-c', tmp_path / 'in'), tmp_path / 'out'
     convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True)
-    files = [str(source / name) for name in ('images/train_0000.png', 'depth/train_0000.npy')]
-    old = {'image/train_0000.npy': Stamp(files, str(source)).digest, 'image/train_0001.npy': '0' * 32}
+    names = [*(f'train_000{index}' for index in range(3)), 'val_0000', 'val_0001']
+    files = {name: [str(source / f'images/{name}.png'), str(source / f'depth/{name}.npy')] for name in names}
+    old = {f'image/{name}.npy': Stamp(paths, str(source)).digest for name, paths in files.items()}
+    old['image/train_0001.npy'] = '0' * 32
     (root / '.mtlbox/sources').unlink()
     (root / '.mtlbox/sources.json').write_text(json.dumps(old))
     assert convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True) == {'train': 1, 'val': 0}

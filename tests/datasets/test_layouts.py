@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mtlbox.datasets import NYUv2
-from mtlbox.datasets.layouts import LAYOUTS, nyu_pictures, replica, writing
+from mtlbox.datasets.layouts import LAYOUTS, hashes, nyu_pictures, replica, writing
 from mtlbox.datasets.layouts.arrays import SETS, convert
 from mtlbox.datasets.layouts.mtan_nyuv2 import encode
 from mtlbox.datasets.layouts.replica import write_replica
@@ -304,10 +304,27 @@ def test_convert_resumes_and_refuses(source: Path, tmp_path: Path) -> None:
     assert nyu_pictures.convert(source, tmp_path / 'out', **arguments).written == 3
     (tmp_path / 'out/val/label/1.npy').unlink()
     assert nyu_pictures.convert(source, tmp_path / 'out', **arguments).written == 1
-    with pytest.raises(FileExistsError, match=r"split \{'val': 3\} there, \{'train': 3\} now"):
+    with pytest.raises(FileExistsError, match=r"split \{'val': '3 images, .* there, \{'train': '3 images"):
         nyu_pictures.convert(source, tmp_path / 'out', split='train', **arguments)
     with pytest.raises(FileExistsError, match=r'has no convert\.json'):
         nyu_pictures.convert(source, source, **arguments)
+
+
+def test_convert_heeds_what_has_changed(source: Path, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {'size': (4, 8), 'quiet': True}
+    root = tmp_path / 'out'
+    nyu_pictures.convert(source, root, **arguments)
+    put(source / 'depth_mm/0003.png', np.full((10, 20), 2500, np.uint16))
+    put(source / 'image/0014.png', np.full((10, 20, 3), 255, np.uint8))
+    report = nyu_pictures.convert(source, root, **arguments)
+    assert report.written == 2 and report.missing['depth_mm'] == ['0014']
+    assert (np.load(root / 'val/depth/1.npy') == 2.5).all() and (np.load(root / 'val/image/2.npy') == 1).all()
+    sums = [line.split('  ') for line in (root / hashes.HASHES).read_text().splitlines()]
+    assert len(sums) == 14 and all(hashes._hash(root / name) == digest for digest, name in sums)
+    (source / 'image/0014.png').rename(source / 'image/0015.png')
+    with pytest.raises(FileExistsError, match=r"other parameters: split \{'val': '3 images, digest of their names"):
+        nyu_pictures.convert(source, root, **arguments)
+    assert json.loads((root / 'val/names.json').read_text())['2'] == '0014'
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,22 @@ def test_to_nyud_c(official: dict[str, Path], tmp_path: Path) -> None:
     assert convert(root=tmp_path, dataset='nyud-c', quiet=True, **official) == {'train': 0, 'val': 0}
     (tmp_path / 'edge/0003.png').unlink()
     assert convert(root=tmp_path, dataset='nyud-c', quiet=True, **official) == {'train': 1, 'val': 0}
+
+
+def test_other_inputs_are_refused_and_another_source_is_converted(official: dict[str, Path], tmp_path: Path) -> None:
+    source = Path(shutil.copy(official['source'], tmp_path / 'nyu.mat'))
+    arguments: dict[str, Any] = {'root': tmp_path / 'out', 'dataset': 'nyuv2-13', 'quiet': True, **official}
+    arguments['source'] = source
+    convert(**arguments)
+    savemat(tmp_path / 'splits.mat', {'trainNdxs': [[1]], 'testNdxs': [[2], [3]]})
+    with pytest.raises(FileExistsError, match=r"split \{'train': '1 images, digest of their names"):
+        convert(**{**arguments, 'splits': tmp_path / 'splits.mat'})
+    savemat(tmp_path / 'classes.mat', {'mapClass': np.full((1, 894), 2, np.uint8)})
+    with pytest.raises(FileExistsError, match=r"classes 'table of digest \w+' there, 'table of digest"):
+        convert(**{**arguments, 'classes': tmp_path / 'classes.mat'})
+    os.utime(source, (0, 0))
+    assert convert(**arguments) == {'train': 1, 'val': 2}
+    assert convert(**arguments) == {'train': 0, 'val': 0}
 
 
 def test_to_half_the_size(official: dict[str, Path], tmp_path: Path) -> None:

@@ -100,6 +100,20 @@ def test_a_map_without_labels_is_a_missing_label(root: Path) -> None:
     assert (truth.semseg.data == 255).all()
 
 
+def test_few_are_chosen_among_those_that_have_the_label(root: Path) -> None:
+    for index in range(9):
+        np.save(root / f'train/depth/{index}.npy', np.zeros((HEIGHT, WIDTH, 1), np.float32))
+    tasks = {'depth': TASKS['depth']}
+    assert len(build(root, tasks=tasks, drop_unlabelled=True)) == 3
+    few = {'depth': {'count': 3}}
+    kept = build(root, tasks=tasks, labelled_only=few).metainfo['origin']['labelled']['depth']
+    assert (kept['names'], kept['having']) == (['10', '11', '9'], 3)
+    with pytest.raises(ValueError, match=r"asks for 4 samples, but 3 of 12 have the label 'depth'"):
+        build(root, labelled_only={'depth': {'count': 4}})
+    one = build(root, tasks={key: TASKS[key] for key in ('semseg', 'depth')}, labels_per_image={'least': 1, 'most': 1})
+    assert {len(one.load_sample(index)['gt']) for index in range(12)} == {1}
+
+
 def test_only_the_labels_of_the_tasks_are_needed(root: Path) -> None:
     for folder in ('label', 'normal'):
         for path in (root / 'train' / folder).iterdir():
@@ -176,6 +190,15 @@ def test_missing_folder(root: Path) -> None:
 def test_missing_index(root: Path, folder: str) -> None:
     (root / f'train/{folder}/7.npy').unlink()
     with pytest.raises(FileNotFoundError, match=f'Missing: .*train/{folder}/7.npy.*{folder} 11') as caught:
+        build(root)
+    assert_helps(caught.value, root)
+
+
+def test_numbers_with_zeros_before_them(root: Path) -> None:
+    for folder in ('image', 'label', 'depth', 'normal'):
+        for path in (root / 'train' / folder).iterdir():
+            path.rename(path.with_name(f'{int(path.stem):04d}.npy'))
+    with pytest.raises(ValueError, match=r'train/image holds 0000\.npy, .* and 7 more, .*: 0\.npy is') as caught:
         build(root)
     assert_helps(caught.value, root)
 

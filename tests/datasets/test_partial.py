@@ -62,7 +62,7 @@ class TestChoice:
         """Written down once: another version of anything must not change a published choice."""
         assert sorted(choose_few(NAMES, 'depth', count=3)) == ['room-10', 'room-14', 'room-39']
         chosen = [''.join(sorted(choose_labels(name, 'abc', least=1, most=2))) for name in NAMES[:4]]
-        assert chosen == ['bc', 'b', 'bc', 'ac']
+        assert chosen == ['ab', 'b', 'ac', 'bc']
 
     def test_order_of_the_names_does_not_matter(self):
         assert choose_few(NAMES, 'depth', count=7) == choose_few(NAMES[::-1], 'depth', count=7)
@@ -85,6 +85,12 @@ class TestChoice:
         assert set(sizes) == {1, 2} and abs(sizes[1] - 1500) < 150
         assert all(abs(count - 1500) < 150 for count in which.values())
 
+    def test_a_few_and_those_per_image_are_chosen_apart(self):
+        names = [str(number) for number in range(3000)]
+        few = choose_few(names, 'a', count=1500)
+        both = sum(choose_labels(name, 'abc', least=1, most=1) == {'a'} for name in few)
+        assert abs(both - 500) < 80  # deviation 18
+
 
 class TestLabelledOnly:
     def test_others_keep_theirs(self):
@@ -102,8 +108,9 @@ class TestLabelledOnly:
         kept = keep(labelled_only={'depth': {'fraction': fraction}})
         assert sum('depth' in keys for keys in kept.values()) == count
 
-    def test_list(self, tmp_path):
-        (tmp_path / 'few.txt').write_text('room-7\n\nroom-30\n')
+    @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
+    def test_list(self, tmp_path, encoding):
+        (tmp_path / 'few.txt').write_text('room-7\n\nroom-30\n', encoding=encoding)
         kept = keep(labelled_only={'depth': 'few.txt'}, data_root=str(tmp_path))
         assert {name for name, keys in kept.items() if 'depth' in keys} == {'room-7', 'room-30'}
 
@@ -279,6 +286,23 @@ class TestGaps:
         tasks = {'near': {'type': 'Depth'}}
         assert set(labelled(Gaps(tasks=tasks, labels={'near': 'depth'}, drop_unlabelled=True))) == Gaps.HAVING
         assert len(Gaps(tasks=TASKS, drop_unlabelled=True)) == 40
+
+    def test_maps_that_are_not_legal_are_refused(self):
+        wrong = type('Wrong', (Gaps,), {'load_label': lambda self, info, name: np.full((2, 3), np.nan, np.float32)})
+        with pytest.raises(ValueError, match=r"sample room-0: the map of 'depth' holds 6 NaN"):
+            wrong(tasks=TASKS, labelled_only={'depth': {'count': 1}})
+
+    def test_other_code_finds_out_by_itself(self, tmp_path):
+        """The files say nothing of how a data set of somebody else's reads them."""
+        for name in NAMES:
+            (tmp_path / name).touch()
+            os.utime(tmp_path / name, (0, 0))  # nobody writes to it any more
+        paths = [{'sample_id': name, 'label_paths': {'depth': str(tmp_path / name)}} for name in NAMES]
+        listed = type('Listed', (Gaps,), {'load_data_list': lambda self: paths})
+        few = {'tasks': TASKS, 'data_root': str(tmp_path), 'labelled_only': {'depth': {'count': 2}}}
+        assert listed(**few).metainfo['origin']['labelled']['depth']['having'] == 9
+        listed.HAVING = frozenset(NAMES[:3])
+        assert listed(**few).metainfo['origin']['labelled']['depth']['having'] == 3
 
     def test_other_labels_are_not_looked_at(self):
         Labelled.read.clear()

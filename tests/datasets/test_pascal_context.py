@@ -169,6 +169,14 @@ def test_classes_with_normals() -> None:
             {'LabelMap': np.zeros((2, 3))},
             r'but .*2008_000001\.mat has \(2, 3\)',
         ),
+        *(
+            (
+                'pascal-context/trainval/2008_000001.mat',
+                {'LabelMap': np.full((H, W), number)},
+                rf'must hold whole numbers 0\.\.459, but holds {said}\.',
+            )
+            for number, said in ((460, '460'), (2.5, r'2\.5'), (np.nan, 'nan'), (-7, '-7'))
+        ),
         ('semseg/VOC12/2008_000001.png', np.full((H, W), 30, np.uint8), r'holds \[30\], but only 0\.\.20'),
         ('normals_distill/2008_000001.png', np.zeros((H, W - 2, 3), np.uint8), 'is 12x14, but .* is 12x16'),
     ],

@@ -75,7 +75,7 @@ def contents(root: Path, folder: str = '') -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize('top', ['NYUDv2', '.'])
-def test_an_archive_becomes_the_folder(served: Path, tmp_path: Path, top: str) -> None:
+def test_an_archive_becomes_the_folder(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
     pack(replica('nyud-c', tmp_path / 'in'), served / 'a.tar.gz', top)
     root = tmp_path / 'data/nyud'
     assert download('nyud-c', root, quiet=True) == f'python tools/data.py verify nyud-c {root}'
@@ -88,7 +88,10 @@ def test_an_archive_becomes_the_folder(served: Path, tmp_path: Path, top: str) -
     assert sorted(path.name for path in (tmp_path / 'data').rglob('*.tar.gz')) == ['a.tar.gz']
     (served / 'a.tar.gz').unlink()
     shutil.rmtree(root)
-    download('nyud-c', root, quiet=True)  # from what was kept
+    root.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(root)
+        assert download('nyud-c', '.', quiet=True).endswith(f'verify nyud-c {root}')  # from what was kept
     assert [part.dataset for part in recognise(root)] == ['nyud-c']
 
 

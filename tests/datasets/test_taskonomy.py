@@ -111,7 +111,7 @@ def test_splits_are_those_of_the_list(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'There is no file train_val_test_medium\.csv'):
         build(tmp_path, subset='medium')
     tiny = tmp_path / 'train_val_test_tiny.csv'
-    (tmp_path / 'train_val_test_medium.csv').write_bytes(tiny.read_bytes())
+    (tmp_path / 'train_val_test_medium.csv').write_text(tiny.read_text(), encoding='utf-8-sig')
     assert 'setting' not in build(tmp_path, split='val').metainfo['origin']
     assert build(tmp_path, split='val', subset='medium').metainfo['origin']['setting'] == 'medium subset'
     with pytest.raises(ValueError, match=r"no subset 'tinny'\. Did you mean 'tiny'"):

@@ -365,19 +365,20 @@ def test_what_was_found_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch
 
 
 def test_what_is_kept_names_the_files_where_the_folder_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = replica('nyud-c', tmp_path / 'first')
+    root = replica('nyud-c', tmp_path / 'depth')  # as a folder in it is called
     (root / 'depth/val_0000.npy').write_bytes(b'')
     np.save(root / 'depth/val_0001.npy', np.full(SIZE, 0.01, np.float32))
     age(root)
-    verify('nyud-c', root, quiet=True)
-    new = root.rename(tmp_path / 'moved')
     monkeypatch.chdir(tmp_path)
+    verify('nyud-c', 'depth', quiet=True)
+    new = root.rename(tmp_path / 'moved')
     for called in (str(new), 'moved', 'moved/'):
         report = verify('nyud-c', called, quiet=True)
         assert report.splits['val'].kept == 2
         (problem,), (doubt,) = report.problems, report.doubts
         at = called.rstrip('/')
-        assert f'{at}/depth/val_0000.npy' in problem and doubt.startswith(f'{at}/depth/val_0001.npy'), (problem, doubt)
+        assert problem.startswith(f'{at}/depth/val_0000.npy'), problem
+        assert doubt.startswith(f'{at}/depth/val_0001.npy'), doubt
 
 
 def test_a_sample_of_two_splits_is_read_once(tmp_path: Path) -> None:

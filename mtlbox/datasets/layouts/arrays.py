@@ -4,16 +4,15 @@ Everything that a label needs is done once: pictures and MATLAB files are decode
 computed, maps of another size brought to that of their picture. What is written is what the data set reads, exact but
 for vectors, which are rounded to 16 bits. The data set recognises the result like any of its layouts, so that a config
 needs no change but the folder; a replica stays a replica. A folder that was not converted to the end is refused.
-The state of each sample's source is kept in ``.mtlbox/sources``; where it has changed since, the sample is
-converted anew. What is held of a sample are 16 bytes of that and 4 of its number while it waits.
+The state of each sample's source is kept (:mod:`~mtlbox.datasets.layouts.states`); where it has changed since, the
+sample is converted anew, and where it has gone, its arrays go too. What is held of a sample are 16 bytes of that and 4
+of its number while it waits.
 """
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -22,7 +21,8 @@ import numpy as np
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.arrays import ARRAYS, encode_array
-from mtlbox.datasets.layouts.hashes import Hashes
+from mtlbox.datasets.layouts.hashes import Hashes, files_below
+from mtlbox.datasets.layouts.states import Sources
 from mtlbox.datasets.layouts.writing import (
     MARKER,
     claim,
@@ -36,7 +36,7 @@ from mtlbox.datasets.layouts.writing import (
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.listing import Files
 from mtlbox.datasets.messages import REPLICA_MARKER, UNFINISHED_MARKER
-from mtlbox.datasets.verdict import FOLDER, Stamp, short_hash
+from mtlbox.datasets.verdict import Stamp
 from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, parts_of, silent
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
@@ -47,8 +47,7 @@ SETS = {
 """What can be made: name of the result, and name of the data set."""
 REFUSED = {f'{name}-{ARRAYS}': name for name, (cls, _, _) in KNOWN.items() if not issubclass(cls, ListedDataset)}
 """What is not made, since the data set is NumPy files itself, whose pictures are not whole numbers."""
-_STATES = f'{FOLDER}/sources'
-_STATES_BEFORE = f'{FOLDER}/sources.json'  # as conversions wrote it that were begun before
+_IMAGE = 'image'  # folder of the images, beside those of the labels
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ def convert(
 ) -> dict[str, int]:
     """Write a data set as arrays below ``root``; return how many samples were written now, per split.
 
-    Called again with the same parameters it writes what is missing or whose source has changed. Every file is complete
-    or absent.
+    Called again with the same parameters it writes what is missing or whose source has changed, and removes what has no
+    source any more. Every file is complete or absent.
 
     Args:
         source: Folder of the data.
@@ -131,6 +130,9 @@ def _convert(
         **dict(first.choice),
     }
     claim(root, MARKER, parameters)
+    hashes = Hashes(root)
+    lists = {path.relative_to(source).as_posix(): path for one in splits.values() for path in one.list_files()}
+    hashes.forget([REPLICA_MARKER, *lists])
     if data.metainfo['replica']:
         write_json(root / REPLICA_MARKER, {'content': 'rendered rooms, converted', **parameters})
     write_text(root / UNFINISHED_MARKER, f'The same command goes on: tools/data.py convert {dataset} {source} {root}\n')
@@ -139,15 +141,14 @@ def _convert(
     if count:
         size = sum(len(encode_file(path, array)) for path, array in _encode(next(_jobs(missing, root))).items())
         require_space(root, count * size)
-    hashes = Hashes(root)
+    hashes.forget(path for job in _jobs(missing, root) for path in _files_of(splits[job.part], job.index).values())
     hashes.note(
         stream_jobs(
             _convert_one, _jobs(missing, root), count=count, workers=workers, description=str(root), quiet=quiet
         )
     )
-    for one in splits.values():
-        for path in one.list_files():
-            write_text(root / path.relative_to(source), path.read_text(encoding='utf-8'))
+    for name, path in lists.items():
+        write_text(root / name, path.read_text(encoding='utf-8'))
     (root / UNFINISHED_MARKER).unlink()
     hashes.finish()
     return {part.split: len(numbers) for part, numbers in missing.items()}
@@ -179,76 +180,32 @@ def why_not(dataset: str, known: Iterable[str]) -> str:
 def find_missing(splits: Mapping[Part, ListedDataset], root: Path) -> dict[Part, array]:
     """Return the numbers of the samples that are not there yet, each once though several splits may have it.
 
-    What is there of a source that has changed since is removed, and what the sources are now is written down.
+    What is there of a source that has changed or gone since is removed, and what the sources are now is written down.
     """
-    before, missing, seen = _States.read(root), {}, list[_States]()
+    sources, missing = Sources(root), {}
     for part, data in splits.items():
-        missing[part], names, states = array('I'), array('Q'), array('Q')
+        missing[part] = array('I')
         for index in range(len(data)):
             files = _files_of(data, index)
-            sample = files['image']
-            state = _short_state(Stamp(data.files_of(data.get_data_info(index)), part.root).digest)
-            if any(one.get(sample) == state for one in seen):
-                continue
-            names.append(short_hash(sample))
-            states.append(state)
-            if before.get(sample) not in (None, state):
-                for path in files.values():
-                    (root / path).unlink(missing_ok=True)
-            if not all(_is_whole(root / path) for path in files.values()):
+            paths = [root / path for path in files.values()]
+            stamp = Stamp(data.files_of(data.get_data_info(index)), part.root)
+            if sources.is_open(files[_IMAGE], paths, stamp, lambda paths=paths: all(map(_is_whole, paths))):
                 missing[part].append(index)
-        seen.append(_States(names, states))
-    _States.write(seen, root)
+        sources.end_split()
+    if sources.lack_some():
+        for name in files_below(root):
+            sample = f'{_IMAGE}/{name.partition("/")[2]}'  # the folder is that of the image or of a label
+            if name.endswith('.npy') and sample not in sources:
+                (root / name).unlink()
+    sources.write()
     return missing
 
 
-class _States:
-    """What the sources of samples were, by the paths of their images: a hash of each, 16 bytes a sample.
-
-    Args:
-        names: Of N paths, unsigned 64 bits.
-        states: Of what the sources were.
-    """
-
-    def __init__(self, names: Sequence[int] | Array = (), states: Sequence[int] | Array = ()) -> None:
-        table = np.array([names, states], dtype=np.uint64)
-        self._names, self._states = table[:, np.argsort(table[0], kind='stable')]
-
-    def get(self, sample: str) -> int | None:
-        """Return what the source of a sample was; None where it is not known."""
-        name = np.uint64(short_hash(sample))
-        place = int(np.searchsorted(self._names, name))
-        return int(self._states[place]) if place < len(self._names) and self._names[place] == name else None
-
-    @classmethod
-    def read(cls, root: Path) -> _States:
-        """Return what was written down; nothing where that is not there or damaged."""
-        with suppress(FileNotFoundError, ValueError):
-            return cls(*npy.load(root / _STATES))
-        with suppress(FileNotFoundError, ValueError, AttributeError):
-            found = json.loads((root / _STATES_BEFORE).read_text(encoding='utf-8'))
-            return cls([*map(short_hash, found)], [*map(_short_state, found.values())])
-        return cls()
-
-    @staticmethod
-    def write(parts: Sequence[_States], root: Path) -> None:
-        """Write down those of all ``parts``."""
-        path = root / _STATES
-        path.parent.mkdir(exist_ok=True)
-        npy.save(path, np.concatenate([(one._names, one._states) for one in parts], axis=1))
-        (root / _STATES_BEFORE).unlink(missing_ok=True)
-
-
-def _short_state(digest: str) -> int:
-    """Return the first 64 bits of the digest of a stamp."""
-    return int(digest[:16], 16)
-
-
 def _files_of(data: ListedDataset, index: int) -> dict[str, str]:
-    """Return the file of each label of a sample below the root, and that of the image under ``'image'``."""
+    """Return the file of each label of a sample below the root, and that of the image under :data:`_IMAGE`."""
     files = Files.of(data.arrays(), data.label_names.values(), '', data.split)
     info = files.describe(data.get_data_info(index)['sample_id'], {})
-    return {'image': info['img_path'], **info['label_paths']}
+    return {_IMAGE: info['img_path'], **info['label_paths']}
 
 
 def _is_whole(path: Path) -> bool:
@@ -268,7 +225,7 @@ def _encode(job: _Job) -> dict[str, Array]:
         raise ValueError(f'{sample["img_path"]}: an image of 8 bits is expected, but it has type {image.dtype}.')
     maps = {label: gt[label] if label in gt else task.empty(image.shape[:2]) for label, task in data.tasks.items()}
     files = _files_of(data, job.index)
-    return {files[key]: encode_array(array) for key, array in {'image': image, **maps}.items()}
+    return {files[key]: encode_array(array) for key, array in {_IMAGE: image, **maps}.items()}
 
 
 def _convert_one(job: _Job) -> dict[Path, str]:

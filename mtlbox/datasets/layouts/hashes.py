@@ -1,6 +1,7 @@
 """The SHA-256 of every file of a conversion, in the form that ``sha256sum --check`` reads.
 
-Lines are sorted in parts and folders listed one by one: what is held does not grow with the number of files.
+Lines are sorted in parts and folders listed one by one: what is held does not grow with the number of files. While a
+conversion is under way, a line without a hash says that the lines before it of that file do not count.
 """
 
 from __future__ import annotations
@@ -36,10 +37,20 @@ class Hashes:
         if self._path.is_file():
             _end_with_a_line(self._path)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop the hashes of files that are about to be written; of those that are not noted then, the files are read.
+
+        Args:
+            names: Their paths below the root.
+        """
+        if self._path.is_file():
+            with open(self._path, 'a', encoding='utf-8', errors='surrogateescape') as file:
+                file.writelines(_line('', name) for name in names)
+
     def note(self, results: Iterable[Mapping[Path, str]]) -> None:
         """Write the hashes of files down as they come."""
         for written in results:
-            with open(self._path, 'a', encoding='utf-8') as file:
+            with open(self._path, 'a', encoding='utf-8', errors='surrogateescape') as file:
                 for path, digest in written.items():
                     file.write(_line(digest, path.relative_to(self.root).as_posix()))
 
@@ -47,13 +58,15 @@ class Hashes:
         """Let there be a line for every file in the folder, and no other line; remove what kills left half written."""
         for path in self.root.rglob('.*.part'):
             path.unlink()
-        write_whole(self._path, lambda file: file.writelines(line.encode('utf-8') for line in self._lines()))
+        write_whole(
+            self._path, lambda file: file.writelines(line.encode('utf-8', 'surrogateescape') for line in self._lines())
+        )
 
     def _lines(self) -> Iterator[str]:
         """Yield the line of every file, by name; a file of which nothing was written down is read."""
         noted = _noted(self._path)
         known, digest = next(noted, ('', ''))
-        for name in _files(self.root):
+        for name in files_below(self.root):
             while known and known < name:
                 known, digest = next(noted, ('', ''))
             yield _line((known == name and digest) or _hash(self.root / name), name)
@@ -80,9 +93,11 @@ def _noted(path: Path) -> Iterator[tuple[str, str]]:
     with ExitStack() as stack:
         parts = []
         if path.is_file():
-            with open(path, encoding='utf-8', newline='\n') as file:
+            with open(path, newline='\n', encoding='utf-8', errors='surrogateescape') as file:
                 while lines := sorted(islice(file, _LINES), key=_name_in):
-                    part = stack.enter_context(TemporaryFile('w+', encoding='utf-8', newline='\n', dir=path.parent))
+                    part = stack.enter_context(
+                        TemporaryFile('w+', newline='\n', dir=path.parent, encoding='utf-8', errors='surrogateescape')
+                    )
                     part.writelines(lines)
                     lines.clear()  # before the next are taken
                     part.seek(0)
@@ -92,7 +107,7 @@ def _noted(path: Path) -> Iterator[tuple[str, str]]:
             yield name, latest.partition('  ')[0]
 
 
-def _files(folder: Path, above: str = '') -> Iterator[str]:
+def files_below(folder: Path, above: str = '') -> Iterator[str]:
     """Yield the names of the files below the root that are the conversion's, sorted; one folder is held at a time."""
     entries = {}
     with os.scandir(folder) as found:
@@ -105,7 +120,7 @@ def _files(folder: Path, above: str = '') -> Iterator[str]:
         if not above and name in (f'{FOLDER}/', HASHES):
             continue
         if is_folder:
-            yield from _files(folder / name, above + name)
+            yield from files_below(folder / name, above + name)
         elif not (name.startswith('.') and name.endswith('.part')):
             yield above + name
 

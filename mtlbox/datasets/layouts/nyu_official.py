@@ -33,13 +33,15 @@ from mtlbox.datasets.label_maps import LABEL_MAPS
 from mtlbox.datasets.layouts import mtan_nyuv2, nyud
 from mtlbox.datasets.layouts.given_normals import AXES, GivenNormals
 from mtlbox.datasets.layouts.hashes import Hashes
-from mtlbox.datasets.layouts.nyu_pictures import Axes, read_splits
+from mtlbox.datasets.layouts.nyu_pictures import Axes, read_splits, said_of_names
+from mtlbox.datasets.layouts.states import open_jobs
 from mtlbox.datasets.layouts.writing import (
     MARKER,
     Files,
     claim,
     encode_file,
     is_written,
+    paths_of,
     require_space,
     stream_jobs,
     write_files,
@@ -50,6 +52,7 @@ from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.normals_from_depth import normals_from_depth
 from mtlbox.datasets.nyud import NYUD, NYUD_40_CLASSES
 from mtlbox.datasets.nyuv2 import NYUv2
+from mtlbox.datasets.partial import digest
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.tasks import build_tasks
 from mtlbox.tasks.base import Array
@@ -83,6 +86,12 @@ class _Job:
         """What the paths of its files hold."""
         return {'split': self.split, 'index': self.index, 'number': self.number}
 
+    @property
+    def sources(self) -> list[Path]:
+        """The files that it is read from."""
+        given = None if self.normals is None else self.normals.find(self.number)
+        return [self.source] if given is None else [self.source, given]
+
 
 def convert(
     source: str | Path,
@@ -99,7 +108,8 @@ def convert(
 ) -> dict[str, int]:
     """Write the official file in a layout below ``root``; return how many samples were written now, per split.
 
-    Called again with the same parameters it writes what is missing. Every file is complete or absent.
+    Called again with the same parameters it writes what is missing, or all where the source has changed. Every file is
+    complete or absent.
 
     Args:
         source: ``nyu_depth_v2_labeled.mat``.
@@ -116,7 +126,7 @@ def convert(
     Raises:
         ImportError: h5py is not installed.
         FileNotFoundError: A file is missing.
-        FileExistsError: ``root`` holds something else.
+        FileExistsError: ``root`` holds something else, e.g. what was made by another ``splits`` or ``classes``.
         OSError: The disk is too small.
         ValueError: A file is not what it should be.
     """
@@ -140,7 +150,8 @@ def convert(
         'content': 'NYU Depth v2, official file',
         'dataset': dataset,
         'source': str(source.resolve()),
-        'split': {key: len(names) for key, names in by_split.items()},
+        'split': said_of_names(by_split),
+        'classes': f'table of digest {digest([f"{one} {other}" for one, other in enumerate(to_40)])}',
         'size': list(size),
         **({'normals': str(given.folder.resolve()), 'normal_axes': str(given.axes)} if given is not None else {}),
     }
@@ -151,14 +162,23 @@ def convert(
         for split, names in by_split.items()
         for index, name in enumerate(names)
     ]
-    jobs = [job for job in every if not is_written(root, example, **job.names)]
+    hashes = Hashes(root)
+    lists = {split: target.list_path.format(split=split) for split in by_split}
+    hashes.forget(lists.values())
+    jobs = open_jobs(
+        root,
+        every,
+        files=lambda job: paths_of(root, example, **job.names),
+        sources=lambda job: job.sources,
+        is_whole=lambda job: is_written(root, example, **job.names),
+        hashes=hashes,
+    )
     if jobs:
         size_of_one = sum(len(encode_file(path, content)) for path, content in _encode(jobs[0]).items())
         require_space(root, len(jobs) * size_of_one)
-    hashes = Hashes(root)
     hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
     for split, names in by_split.items():
-        target.write_names(root, split, [f'{int(name):04d}' for name in names])
+        target.write_names(root / lists[split], [f'{int(name):04d}' for name in names])
     hashes.finish()
     return {split: sum(job.split == split for job in jobs) for split in by_split}
 
@@ -308,12 +328,12 @@ def _as_nyuv2_13(image: Array, semseg: Array, depth: Array, normals: Array) -> F
     return mtan_nyuv2.in_split(mtan_nyuv2.encode(image, _TO_13[semseg], depth, normals))
 
 
-def _write_list(root: Path, split: str, names: list[str]) -> None:
-    write_text(root / NYUD.LISTS.format(split=split), ''.join(f'{name}\n' for name in names))
+def _write_list(path: Path, names: list[str]) -> None:
+    write_text(path, ''.join(f'{name}\n' for name in names))
 
 
-def _write_table(root: Path, split: str, names: list[str]) -> None:
-    write_json(root / split / 'names.json', {str(index): name for index, name in enumerate(names)})
+def _write_table(path: Path, names: list[str]) -> None:
+    write_json(path, dict(enumerate(names)))
 
 
 @dataclass(frozen=True)
@@ -323,20 +343,22 @@ class _Target:
     Attributes:
         size: (H, W) of its maps.
         encode: Turns the maps of a sample, by name, into its files.
-        write_names: Writes the names of a split, given the root, the split and them.
+        list_path: Path of the names of a split, below the root.
+        write_names: Writes the names of a split, given the path and them.
         window: Rows and columns that are cut out; None for the whole image.
         boundary: Whether it has boundaries.
     """
 
     size: tuple[int, int]
     encode: Callable[..., Files]
-    write_names: Callable[[Path, str, list[str]], None]
+    list_path: str
+    write_names: Callable[[Path, list[str]], None]
     window: tuple[slice, slice] | None = None
     boundary: bool = False
 
 
 _TARGETS = {
-    'nyud-c': _Target(nyud.SIZES['nyud-c'], _as_nyud_c, _write_list, window=WINDOW, boundary=True),
-    NYUv2.LAYOUT: _Target(NYUv2.SIZE, _as_nyuv2_13, _write_table),
+    'nyud-c': _Target(nyud.SIZES['nyud-c'], _as_nyud_c, NYUD.LISTS, _write_list, window=WINDOW, boundary=True),
+    NYUv2.LAYOUT: _Target(NYUv2.SIZE, _as_nyuv2_13, '{split}/names.json', _write_table),
 }
 """By data set."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,12 +29,14 @@ import numpy as np
 from mtlbox.datasets.decode import unit
 from mtlbox.datasets.layouts import mtan_nyuv2
 from mtlbox.datasets.layouts.hashes import Hashes
+from mtlbox.datasets.layouts.states import open_jobs
 from mtlbox.datasets.layouts.writing import (
     MARKER,
     Files,
     claim,
     encode_file,
     is_written,
+    paths_of,
     require_space,
     stream_jobs,
     write_files,
@@ -42,6 +44,7 @@ from mtlbox.datasets.layouts.writing import (
 )
 from mtlbox.datasets.mat import read_mat
 from mtlbox.datasets.nyuv2 import NYUV2_13_CLASSES
+from mtlbox.datasets.partial import digest
 from mtlbox.datasets.transforms.geometry import resize_image
 from mtlbox.tasks import Depth, Normals, SemSeg, Task
 from mtlbox.tasks.base import Array
@@ -128,6 +131,9 @@ def convert(
 ) -> Report:
     """Write the pictures of ``source`` in MTAN's layout below ``root``.
 
+    Called again with the same parameters and names it writes what is missing or whose source has changed, as by a label
+    that was added.
+
     Args:
         source: Folder of pictures, as described above.
         root: A new or empty folder, or one that an earlier call with the same parameters has begun.
@@ -140,7 +146,7 @@ def convert(
 
     Raises:
         FileNotFoundError: ``source`` has no pictures.
-        FileExistsError: ``root`` holds something else.
+        FileExistsError: ``root`` holds something else, e.g. pictures of other names.
         OSError: The disk is too small.
         ValueError: A picture is damaged, of a wrong type or size, holds wrong values, or is in no split.
     """
@@ -159,29 +165,42 @@ def convert(
     parameters = {
         'content': 'NYU Depth v2 pictures',
         'source': str(source.resolve()),
-        'split': {key: len(value) for key, value in by_split.items()},
+        'split': said_of_names(by_split),
         'size': list(size),
         'normal_axes': normal_axes,
     }
     claim(root, MARKER, parameters)
-    for key, members in by_split.items():
-        (root / key).mkdir(exist_ok=True)
-        write_json(root / key / 'names.json', {str(index): name for index, name in enumerate(members)})
+    hashes = Hashes(root)
+    tables = {root / key / 'names.json': dict(enumerate(members)) for key, members in by_split.items()}
+    hashes.forget(path.relative_to(root).as_posix() for path in tables)
+    for path, table in tables.items():
+        write_json(path, table)
     example = mtan_nyuv2.encode(np.zeros((*size, 3), dtype=np.uint8))
-    jobs = [
+    every = [
         _Job(source, name, root / key, index, size, axes)
         for key, members in by_split.items()
         for index, name in enumerate(members)
-        if not is_written(root / key, example, index=index)
     ]
+    jobs = open_jobs(
+        root,
+        every,
+        files=lambda job: paths_of(job.target, example, index=job.index),
+        sources=lambda job: [source / kind / f'{job.name}.png' for kind in ('image', *_LABELS)],
+        is_whole=lambda job: is_written(job.target, example, index=job.index),
+        hashes=hashes,
+    )
     if jobs:
         size_of_one = sum(len(encode_file(path, content)) for path, content in _encode(jobs[0]).items())
         require_space(root, len(jobs) * size_of_one)
-    hashes = Hashes(root)
     hashes.note(stream_jobs(_convert_one, jobs, workers=workers, description=str(root), quiet=quiet))
     hashes.finish()
     missing = {kind: [name for name in names if not (source / kind / f'{name}.png').is_file()] for kind in _LABELS}
     return Report(by_split, missing, len(jobs))
+
+
+def said_of_names(by_split: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return what is said of the names of each split to tell them from others."""
+    return {split: f'{len(names)} images, digest of their names {digest(names)}' for split, names in by_split.items()}
 
 
 def _convert_one(job: _Job) -> dict[Path, str]:

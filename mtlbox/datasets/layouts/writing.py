@@ -96,9 +96,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` whole or not at all."""
+    """Write ``text`` to ``path`` whole or not at all; names of files in it may be no text."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    npy.write_whole(path, lambda file: file.write(text.encode('utf-8')))
+    npy.write_whole(path, lambda file: file.write(text.encode('utf-8', 'surrogateescape')))
 
 
 Files = Mapping[str, Any]
@@ -155,6 +155,11 @@ def is_written(folder: Path, files: Files, **fields: Any) -> bool:
         except (FileNotFoundError, ValueError):
             return False
     return True
+
+
+def paths_of(folder: Path, files: Iterable[str], **fields: Any) -> list[Path]:
+    """Return where ``files`` are or would be written below ``folder``, with ``fields`` put into their paths."""
+    return [_place(folder, path, fields) for path in files]
 
 
 def _place(folder: Path, path: str, fields: Mapping[str, Any]) -> Path:

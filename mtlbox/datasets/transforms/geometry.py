@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mtlbox.datasets.transforms.checks import check_number, check_range, check_size
+from mtlbox.datasets.transforms.checks import check_colour, check_factors, check_number, check_range, check_size
 from mtlbox.registry import TRANSFORMS, did_you_mean
 from mtlbox.tasks import Task
 from mtlbox.tasks.base import Array, Window, mirror
@@ -90,31 +90,32 @@ class RandomScale(BaseTransform):
     """Enlarge by a random factor s, as if the camera came nearer: depths are divided by s.
 
     Args:
-        scale: Range that s is drawn from, uniformly.
+        scale: Range that s is drawn from, uniformly; (0.5, 2.0) where neither it nor ``choices`` is given.
         choices: Values that s is one of, in place of a range.
         keep_size: Cut what is too large, and pad what is too small, about the centre to the size that it had (ASTMT,
             the survey); else the size changes with s.
         fill: RGB that the image is padded with; the maps are padded with their tasks' ignore values.
 
     Raises:
-        ValueError: A factor is not positive, there is none, or the range's lower end is not the first.
+        ValueError: A factor is not positive and finite, there is none, the range's lower end is not the first, both
+            ``scale`` and ``choices`` are given, or ``fill`` is not three numbers in 0..255.
     """
 
     def __init__(
         self,
         *,
-        scale: Sequence[float] = (0.5, 2.0),
+        scale: Sequence[float] | None = None,
         choices: Sequence[float] | None = None,
         keep_size: bool = False,
         fill: Sequence[float] = (0, 0, 0),
     ) -> None:
-        self.scale = check_range('scale', scale)
+        if scale is not None and choices is not None:
+            raise ValueError(f'scale and choices exclude each other, but are {scale!r} and {choices!r}: leave one out.')
+        self.scale = check_range('scale', (0.5, 2.0) if scale is None else scale)
         if self.scale[0] <= 0:
             raise ValueError(f'scale must be a range of positive factors, but is {self.scale}.')
-        if choices is not None and (not choices or min(choices) <= 0):
-            raise ValueError(f'choices must be positive factors, at least one, but are {tuple(choices)}.')
-        self.choices = None if choices is None else [float(choice) for choice in choices]
-        self.keep_size, self.fill = keep_size, tuple(fill)
+        self.choices = None if choices is None else check_factors('choices', choices)
+        self.keep_size, self.fill = keep_size, check_colour('fill', fill)
 
     def draw(self, sample: Sample) -> tuple[tuple[int, int], float]:
         """Draw s; return the size (H, W) that ``sample`` then has, and s."""
@@ -148,8 +149,8 @@ class RandomCrop(BaseTransform):
         cat_task: Key of the class task that ``cat_max`` looks at; a sample without its label is cut anywhere.
 
     Raises:
-        ValueError: ``size`` is not two whole numbers from 1, or ``cat_max`` is not above 0 and up to 1, or has no
-            ``cat_task``.
+        ValueError: ``size`` is not two whole numbers from 1, ``fill`` not three numbers in 0..255, or ``cat_max`` is
+            not above 0 and up to 1, or has no ``cat_task``.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class RandomCrop(BaseTransform):
             raise ValueError('cat_max must be above 0: some class fills a share of every window.')
         if cat_max < 1 and cat_task is None:
             raise ValueError('cat_max needs cat_task: the key of the task whose classes it looks at.')
-        self.pad, self.fill, self.cat_task = pad, tuple(fill), cat_task
+        self.pad, self.fill, self.cat_task = pad, check_colour('fill', fill), cat_task
 
     def check_tasks(self, tasks: Mapping[str, Task]) -> None:
         """Raise ValueError if ``cat_task`` is none of ``tasks``, or its maps do not hold classes."""
@@ -239,7 +240,7 @@ class RandomScaleCrop(RandomCrop):
         self,
         *,
         size: Sequence[int],
-        scale: Sequence[float] = (0.5, 2.0),
+        scale: Sequence[float] | None = None,
         choices: Sequence[float] | None = None,
         pad: bool = True,
         fill: Sequence[float] = (0, 0, 0),
@@ -298,14 +299,15 @@ class RandomRotate(BaseTransform):
         fill: RGB of the corners.
 
     Raises:
-        ValueError: ``degrees`` is no range, or its lower end is not the first; ``prob`` is not in 0..1.
+        ValueError: ``degrees`` is no range, or its lower end is not the first; ``prob`` is not in 0..1, or ``fill`` not
+            three numbers in 0..255.
     """
 
     def __init__(
         self, *, degrees: float | Sequence[float] = 10.0, prob: float = 1.0, fill: Sequence[float] = (0, 0, 0)
     ) -> None:
         self.degrees = check_range('degrees', (-degrees, degrees) if isinstance(degrees, (int, float)) else degrees)
-        self.prob, self.fill = check_number('prob', prob, 0, 1), tuple(fill)
+        self.prob, self.fill = check_number('prob', prob, 0, 1), check_colour('fill', fill)
 
     def transform(self, sample: Sample) -> Sample:
         """Draw an angle and resample."""

@@ -36,7 +36,9 @@ RANDOM = [
     RandomRotate(degrees=30, prob=0.7),
     PhotometricDistortion(),
 ]
-BAD_SIZES = ((0, 32), (-5, 32), (32, 0.5), (32,), 32, '32')
+BAD_SIZES = ((0, 32), (-5, 32), (32, 0.5), (32,), 32, '32', (True, 4))
+BAD_CHOICES = ((), (1.0, 0.0), (float('nan'),), [1.0, float('inf')], 2.0, ['a'], [True])
+BAD_COLOURS = ((1, 2), (300, 0, 0), (0, -1, 0), (0, 0, float('nan')), 'red', 128)
 FLAGS = list(itertools.product((True, False), repeat=5))
 COLOURS = {'brightness': 256, 'contrast': 3, 'saturation': float('nan'), 'hue': 181}
 
@@ -106,7 +108,12 @@ def test_a_sample_without_labels_passes(transform):
         (RandomCrop, {'size': (4, 4), 'cat_max': 0, 'cat_task': 'semseg'}, 'cat_max must be above 0'),
         (RandomCrop, {'size': (4, 4), 'cat_max': 1.1, 'cat_task': 'semseg'}, r'cat_max must be in 0\.\.1, but is 1\.1'),
         *((RandomScale, {'scale': scale}, 'scale must be') for scale in ((0, 1), (2, 1), (-1, 1), 2.0, (1, 2, 3))),
-        *((RandomScale, {'choices': choices}, 'choices must be positive factors') for choices in ((), (1.0, 0.0))),
+        *((RandomScale, {'choices': choices}, 'choices must be positive factors') for choices in BAD_CHOICES),
+        (RandomScale, {'choices': (2.0,), 'scale': (0.5, 2.0)}, r'scale and choices exclude .* \(0\.5, 2\.0\) and \(2'),
+        *((RandomScale, {'fill': fill}, r'fill must be \(red, green, blue\)') for fill in BAD_COLOURS),
+        (RandomRotate, {'fill': (1, 2)}, 'fill must be'),
+        (RandomCrop, {'size': (4, 4), 'fill': 128}, 'fill must be .*, but is 128'),
+        (RandomScaleCrop, {'size': (4, 4), 'choices': [1.0], 'scale': (1, 2)}, 'scale and choices exclude each other'),
         *((kind, {'prob': prob}, 'prob must be in 0') for kind in (RandomFlip, RandomRotate) for prob in (1.5, -1)),
         *((RandomRotate, {'degrees': x}, 'degrees must be') for x in ((10, -10), -5, '5', (0, float('inf')))),
         *((PhotometricDistortion, {key: -1}, f'{key} must be in 0') for key in COLOURS),
