@@ -22,6 +22,10 @@ from mtlbox.datasets.rooms import render_room
 from mtlbox.engine import build_runner
 from mtlbox.evaluation import JointEvaluator
 from mtlbox.leaderboard import backbone_of
+from mtlbox.models.heads.base import TaskHead
+from mtlbox.registry import BACKBONES, MODELS
+from mtlbox.structures import MTLDataSample
+from mtlbox.tasks import build_tasks
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
@@ -281,6 +285,37 @@ def test_every_method_has_its_references() -> None:
 def test_config_opens_with_its_command(path: Path) -> None:
     first = (ROOT / path).read_text().split('\n', 1)[0]
     assert first == f'# python tools/train.py {path}'
+
+
+class Passing(TaskHead):
+    """What it is given is what it predicts."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if 'vit-' in path.stem], ids=str)
+def test_what_a_vit_sees_in_a_row_of_patches_comes_back_in_that_row(path: Path) -> None:
+    """The mean of each patch is what is predicted, of pictures whose sides are no multiples of the patches'."""
+    cfg = load_config(ROOT / path)
+    arch = {**VIT['base'], 'embed_dims': 12, 'num_layers': 1}
+    embed = BACKBONES.build(dict(innermost_backbone(cfg), arch=arch, out_indices=(0,), init_cfg=None)).patch_embed
+    embed.projection.weight.data.fill_(1 / embed.projection.weight[0].numel())
+    embed.projection.bias.data.zero_()
+    tasks = build_tasks({'depth': {'type': 'Depth'}})
+    plain = {'mean': (0, 0, 0), 'std': (1, 1, 1), 'min_size': (1, 1)}
+    preprocessor = MODELS.build({**cfg.model.data_preprocessor, **plain, 'tasks': tasks})
+    height, width, row, column = 425, 555, 24 * 16, 33 * 16
+    picture = torch.zeros(3, height, width)
+    picture[:, row : row + 16] = picture[:, :, column : column + 16] = 1
+    sample = MTLDataSample(metainfo={'ori_shape': (height, width), 'img_shape': (height, width)})
+    batch = preprocessor({'inputs': [picture], 'data_samples': [sample]})
+    tokens, size = embed(batch['inputs'])
+    logits = tokens[..., 0].unflatten(1, size)[:, None]
+    (depth,) = Passing(task=tasks['depth'], losses=[]).predict_by_feat(logits, batch['data_samples'])
+    for marked, profile in ((row, depth[0, :, 0]), (column, depth[0, 0])):
+        place = torch.arange(len(profile)) + 0.5
+        assert abs((place * profile).sum() / profile.sum() - (marked + 8)) < 0.1
 
 
 def test_there_are_configs() -> None:

@@ -8,6 +8,7 @@
 # Open: what the backbone was trained on.
 _base_ = ['../_base_/models/atrc_nyud.py', '../_base_/backbones/vit-b.py']
 model = dict(
+    data_preprocessor=_base_.backbone_input,
     backbone=_base_.backbone,
     neck=dict(type='TIF', in_channels=_base_.backbone_channels, channels=88, out_channels=768),
     heads=dict(type='FCNHead', in_channels=768, mid_channels=768),
