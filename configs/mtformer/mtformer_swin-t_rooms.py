@@ -33,6 +33,7 @@ model = dict(
         feature_mapping=True,
         feature_fusion=True,
         feature_balance=True,
+        unmapped_residual=True,
         update_others=False,
         contrast='nce_bank',
         contrast_options=dict(num_samples=_base_.train_dataloader.dataset.length, num_negatives=64),
