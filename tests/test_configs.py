@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
@@ -23,7 +24,7 @@ from mtlbox.engine import build_runner
 from mtlbox.evaluation import JointEvaluator
 from mtlbox.leaderboard import backbone_of
 from mtlbox.models.heads.base import TaskHead
-from mtlbox.registry import BACKBONES, MODELS
+from mtlbox.registry import BACKBONES, MODELS, NECKS
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import build_tasks
 
@@ -194,6 +195,20 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     return cfg
 
 
+def without_with_cp(cfg: Config) -> list[str]:
+    """Parts that could recompute activations and lack the key by which ``--cfg-options`` would tell them to."""
+    found, backbone = [], cfg.model.backbone
+    given = [(NECKS, cfg.model.neck)] if cfg.model.get('neck') else []
+    while backbone is not None:
+        given.append((BACKBONES, backbone))
+        backbone = backbone.get('backbone')
+    for registry, part in given:
+        bases = registry.get(part.type).__mro__
+        if any('with_cp' in inspect.signature(base.__init__).parameters for base in bases) and 'with_cp' not in part:
+            found.append(part.type)
+    return found
+
+
 def parts(config: Config, key: str) -> list[Config]:
     """The data sets or evaluators that one is made of, or the one itself."""
     return list(config[key].values()) if key in config else [config]
@@ -205,6 +220,8 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     if cfg.model.backbone.type == 'TimmBackbone':
         ensure_torchvision()
         pytest.importorskip('timm')
+    else:
+        assert not without_with_cp(cfg)
     runner = build_runner(cfg)
     before = {key: value.clone() for key, value in runner.model.state_dict().items()}
     runner.train()
@@ -240,6 +257,7 @@ def test_twins_are_twins(path: Path) -> None:
     twin = twin_of(path)
     assert twin is not None
     cfg, other = load_config(ROOT / path), load_config(ROOT / twin)
+    assert not without_with_cp(cfg)
     innermost_backbone(cfg).init_cfg = innermost_backbone(other).init_cfg = None
     if SINGLE.match(path.name) and not SINGLE.match(twin.name):
         assert (cfg.model.type, other.model.type) == ('STL', 'MultiTaskModel')

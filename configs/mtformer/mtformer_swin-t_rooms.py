@@ -37,6 +37,7 @@ model = dict(
         update_others=False,
         contrast='nce_bank',
         contrast_options=dict(num_samples=_base_.train_dataloader.dataset.length, num_negatives=64),
+        with_cp=False,
     ),
     heads=dict(
         semseg=dict(type='HighResolutionHead', in_channels=128, bias=False, upsample=2),

@@ -148,8 +148,9 @@ class TimmBackbone(BaseModule):
 
     def _recompute(self, arch: str) -> None:
         kept = self._kept_whole()
+        model: Any = getattr(self.model, kept) if kept else self.model
         try:
-            (getattr(self.model, kept) if kept else self.model).set_grad_checkpointing(True)
+            model.set_grad_checkpointing(True)
         except (AttributeError, AssertionError) as error:
             raise ValueError(f'with_cp=True: {arch!r} of timm cannot recompute activations ({error})') from error
 
