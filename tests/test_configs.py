@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
@@ -22,6 +23,10 @@ from mtlbox.datasets.rooms import render_room
 from mtlbox.engine import build_runner
 from mtlbox.evaluation import JointEvaluator
 from mtlbox.leaderboard import backbone_of
+from mtlbox.models.heads.base import TaskHead
+from mtlbox.registry import BACKBONES, MODELS, NECKS
+from mtlbox.structures import MTLDataSample
+from mtlbox.tasks import build_tasks
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(p.relative_to(ROOT) for p in ROOT.glob('configs/*/*.py') if p.parent.name != '_base_')
@@ -190,6 +195,20 @@ def shrink(cfg: Config, replicas: Path, work_dir: Path) -> Config:
     return cfg
 
 
+def without_with_cp(cfg: Config) -> list[str]:
+    """Parts that could recompute activations and lack the key by which ``--cfg-options`` would tell them to."""
+    found, backbone = [], cfg.model.backbone
+    given = [(NECKS, cfg.model.neck)] if cfg.model.get('neck') else []
+    while backbone is not None:
+        given.append((BACKBONES, backbone))
+        backbone = backbone.get('backbone')
+    for registry, part in given:
+        bases = registry.get(part.type).__mro__
+        if any('with_cp' in inspect.signature(base.__init__).parameters for base in bases) and 'with_cp' not in part:
+            found.append(part.type)
+    return found
+
+
 def parts(config: Config, key: str) -> list[Config]:
     """The data sets or evaluators that one is made of, or the one itself."""
     return list(config[key].values()) if key in config else [config]
@@ -201,6 +220,8 @@ def test_config_trains_and_evaluates(path: Path, replicas: Path, tmp_path: Path)
     if cfg.model.backbone.type == 'TimmBackbone':
         ensure_torchvision()
         pytest.importorskip('timm')
+    else:
+        assert not without_with_cp(cfg)
     runner = build_runner(cfg)
     before = {key: value.clone() for key, value in runner.model.state_dict().items()}
     runner.train()
@@ -236,6 +257,7 @@ def test_twins_are_twins(path: Path) -> None:
     twin = twin_of(path)
     assert twin is not None
     cfg, other = load_config(ROOT / path), load_config(ROOT / twin)
+    assert not without_with_cp(cfg)
     innermost_backbone(cfg).init_cfg = innermost_backbone(other).init_cfg = None
     if SINGLE.match(path.name) and not SINGLE.match(twin.name):
         assert (cfg.model.type, other.model.type) == ('STL', 'MultiTaskModel')
@@ -281,6 +303,37 @@ def test_every_method_has_its_references() -> None:
 def test_config_opens_with_its_command(path: Path) -> None:
     first = (ROOT / path).read_text().split('\n', 1)[0]
     assert first == f'# python tools/train.py {path}'
+
+
+class Passing(TaskHead):
+    """What it is given is what it predicts."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if 'vit-' in path.stem], ids=str)
+def test_what_a_vit_sees_in_a_row_of_patches_comes_back_in_that_row(path: Path) -> None:
+    """The mean of each patch is what is predicted, of pictures whose sides are no multiples of the patches'."""
+    cfg = load_config(ROOT / path)
+    arch = {**VIT['base'], 'embed_dims': 12, 'num_layers': 1}
+    embed = BACKBONES.build(dict(innermost_backbone(cfg), arch=arch, out_indices=(0,), init_cfg=None)).patch_embed
+    embed.projection.weight.data.fill_(1 / embed.projection.weight[0].numel())
+    embed.projection.bias.data.zero_()
+    tasks = build_tasks({'depth': {'type': 'Depth'}})
+    plain = {'mean': (0, 0, 0), 'std': (1, 1, 1), 'min_size': (1, 1)}
+    preprocessor = MODELS.build({**cfg.model.data_preprocessor, **plain, 'tasks': tasks})
+    height, width, row, column = 425, 555, 24 * 16, 33 * 16
+    picture = torch.zeros(3, height, width)
+    picture[:, row : row + 16] = picture[:, :, column : column + 16] = 1
+    sample = MTLDataSample(metainfo={'ori_shape': (height, width), 'img_shape': (height, width)})
+    batch = preprocessor({'inputs': [picture], 'data_samples': [sample]})
+    tokens, size = embed(batch['inputs'])
+    logits = tokens[..., 0].unflatten(1, size)[:, None]
+    (depth,) = Passing(task=tasks['depth'], losses=[]).predict_by_feat(logits, batch['data_samples'])
+    for marked, profile in ((row, depth[0, :, 0]), (column, depth[0, 0])):
+        place = torch.arange(len(profile)) + 0.5
+        assert abs((place * profile).sum() / profile.sum() - (marked + 8)) < 0.1
 
 
 def test_there_are_configs() -> None:

@@ -4,7 +4,8 @@ Each seed has the folder ``seed_N`` in the work directory, whose ``result.json``
 deviation of all scores; ``tools/leaderboard.py`` shows both. Called again, finished seeds are left alone and a seed
 that was stopped goes on from its last checkpoint; more seeds may be asked for. Options that are not named below go to
 ``tools/train.py``, e.g. ``--cfg-options model.neck.gamma=0.1``. Exit codes are those of ``tools/train.py``: after 75,
-call it again. With ``--processes``, torchrun answers SIGTERM itself and gives 1: call it again then too.
+call it again. With ``--processes``, torchrun gives 1 for whatever
+ended a process, SIGTERM too: call it again if it was that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mtlbox.apis import exit_on_user_error
 from mtlbox.apis.children import start
 from mtlbox.config import config_hash, load_config
 from mtlbox.engine.checkpoint import replace_file
+from mtlbox.engine.stop import EXIT_CODE
 from mtlbox.evaluation.seeds import combine_seeds
 from mtlbox.leaderboard.results import read_result
 
@@ -51,6 +53,8 @@ def main(argv: list[str] | None = None) -> None:
     with exit_on_user_error(after_interrupt='The same command goes on from there.'):
         check(args, options)
         work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seeds')
+        if work_dir.exists() and not work_dir.is_dir():
+            raise NotADirectoryError(f'--work-dir {work_dir} is a file; name a folder')
         work_dir.mkdir(parents=True, exist_ok=True)
         settings = {
             'config': args.config,
@@ -59,10 +63,11 @@ def main(argv: list[str] | None = None) -> None:
             'processes': args.processes,
         }
         config = claim(work_dir, settings)
+        check_finished(work_dir)
         for seed in args.seeds:
             code = train(config, seed, work_dir / f'seed_{seed}', args.processes, options)
             if code:
-                print(f'seed {seed} ended with exit code {code}; call this again to go on', file=sys.stderr)
+                print(f'seed {seed} ended with exit code {code}{how_to_go_on(code, args.processes)}', file=sys.stderr)
                 sys.exit(code)
         finished = sorted(seed for seed, folder in seeds_in(work_dir).items() if (folder / DONE).is_file())
         result = combine_seeds({seed: work_dir / f'seed_{seed}' / 'result.json' for seed in finished})
@@ -77,11 +82,30 @@ def check(args: argparse.Namespace, options: list[str]) -> None:
         raise ValueError(f'--seeds names a seed twice: {args.seeds}')
     if min(args.seeds) < 0:
         raise ValueError(f'--seeds must be 0 at least, got {min(args.seeds)}')
+    if args.processes is not None and args.processes < 1:
+        raise ValueError(f'--processes must be 1 at least, got {args.processes}')
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config {args.config}')
     for option in options:
         if option.partition('=')[0] in ('--seed', '--resume') or option.startswith('randomness.seed='):
             raise ValueError(f'{option} is set by this tool: give --seeds')
+
+
+def how_to_go_on(code: int, processes: int | None) -> str:
+    """Say that a second call goes on, where one does: after a stop, which torchrun does not tell from a failure."""
+    if code == EXIT_CODE:
+        return '; call this again to go on'
+    return '; if it was stopped, not in error, call this again to go on' if code == 1 and processes is not None else ''
+
+
+def check_finished(work_dir: Path) -> None:
+    """Refuse a folder in which a finished seed has lost its result, before others are trained."""
+    for folder in seeds_in(work_dir).values():
+        path = folder / 'result.json'
+        if (folder / DONE).is_file() and not path.is_file():
+            raise FileNotFoundError(
+                f'{path} is gone, though its seed is finished: put it back, or remove {folder / DONE} to train it again'
+            )
 
 
 def seeds_in(work_dir: Path) -> dict[int, Path]:

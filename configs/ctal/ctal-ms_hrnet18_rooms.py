@@ -14,7 +14,7 @@ model = dict(
     type='MultiTaskModel',
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
-    backbone=dict(type='HRNet', arch='w18-small-v2', init_cfg=None),
+    backbone=dict(type='HRNet', arch='w18-small-v2', with_cp=False, init_cfg=None),
     neck=dict(
         type='CTALMultiScale',
         in_channels=_base_.backbone_channels,
@@ -27,6 +27,7 @@ model = dict(
         on_size_mismatch='error',
         feature_propagation=True,
         initial_reduction='mean',
+        with_cp=False,
     ),
     heads=dict(type='BottleneckHead', in_channels=64, mid_channels=16),
     losses=_base_.losses,

@@ -13,7 +13,7 @@ model = dict(
     type='MultiTaskModel',
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
-    backbone=dict(type='HRNet', arch='w18-small-v2', init_cfg=None),
+    backbone=dict(type='HRNet', arch='w18-small-v2', with_cp=False, init_cfg=None),
     neck=dict(
         type='CTAL',
         in_channels=_base_.backbone_channels,
@@ -26,6 +26,7 @@ model = dict(
         fusion='shared',
         impl='auto',
         on_size_mismatch='error',
+        with_cp=False,
     ),
     heads=dict(type='BottleneckHead', in_channels=64, mid_channels=16),
     losses=_base_.losses,

@@ -13,6 +13,7 @@ model = dict(
         feature_stride=32,
         fuse=False,
         reduce_norm=True,
+        with_cp=False,
     ),
     heads=dict(in_channels=128),
 )

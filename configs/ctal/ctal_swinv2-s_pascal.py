@@ -15,6 +15,7 @@ model = dict(
         feature_stride=32,
         fuse=False,
         reduce_norm=True,
+        with_cp=False,
     ),
     heads=dict(in_channels=128),
     weighting=dict(weights=dict(semseg=2.0)),

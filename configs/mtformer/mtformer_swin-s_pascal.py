@@ -23,6 +23,7 @@ model = dict(
         feature_mapping=True,
         feature_fusion=True,
         feature_balance=True,
+        unmapped_residual=True,
         update_others=False,
         scale_quirk=False,
         legacy_patch_embed=True,

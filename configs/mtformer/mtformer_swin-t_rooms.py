@@ -33,9 +33,11 @@ model = dict(
         feature_mapping=True,
         feature_fusion=True,
         feature_balance=True,
+        unmapped_residual=True,
         update_others=False,
         contrast='nce_bank',
         contrast_options=dict(num_samples=_base_.train_dataloader.dataset.length, num_negatives=64),
+        with_cp=False,
     ),
     heads=dict(
         semseg=dict(type='HighResolutionHead', in_channels=128, bias=False, upsample=2),

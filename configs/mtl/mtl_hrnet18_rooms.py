@@ -12,7 +12,7 @@ model = dict(
     type='MultiTaskModel',
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
-    backbone=dict(type='HRNet', arch='w18-small-v2', init_cfg=None),
+    backbone=dict(type='HRNet', arch='w18-small-v2', with_cp=False, init_cfg=None),
     neck=dict(type='PyramidConcat'),
     heads=dict(type='HighResolutionHead', in_channels=sum(_base_.backbone_channels)),
     losses=_base_.losses,

@@ -6,6 +6,7 @@
 # Size: 125.032 M parameters.
 _base_ = ['../_base_/models/atrc_pascal.py', '../_base_/backbones/vit-b.py']
 model = dict(
+    data_preprocessor=_base_.backbone_input,
     backbone=_base_.backbone,
     neck=dict(type='PyramidConcat'),
     heads=dict(type='FCNHead', in_channels=sum(_base_.backbone_channels), mid_channels=192),

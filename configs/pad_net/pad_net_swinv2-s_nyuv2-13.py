@@ -5,6 +5,6 @@
 # Size: 65.623 M parameters.
 _base_ = '../mtl/mtl_swinv2-s_nyuv2-13.py'
 model = dict(
-    neck=dict(_delete_=True, type='PADNet', in_channels=_base_.backbone_channels, fuse=False),
+    neck=dict(_delete_=True, type='PADNet', in_channels=_base_.backbone_channels, fuse=False, with_cp=False),
     heads=dict(in_channels=256),
 )

@@ -6,6 +6,6 @@
 # Size: 88.531 M parameters.
 _base_ = '../mtl/mtl_swinv2-s_pascal.py'
 model = dict(
-    neck=dict(_delete_=True, type='PADNet', in_channels=_base_.backbone_channels, fuse=False),
+    neck=dict(_delete_=True, type='PADNet', in_channels=_base_.backbone_channels, fuse=False, with_cp=False),
     heads=dict(in_channels=256),
 )

@@ -13,7 +13,7 @@ model = dict(
     type='MultiTaskModel',
     tasks=_base_.tasks,
     data_preprocessor=_base_.data_preprocessor,
-    backbone=dict(type='HRNet', arch='w18-small-v2', init_cfg=None),
+    backbone=dict(type='HRNet', arch='w18-small-v2', with_cp=False, init_cfg=None),
     neck=dict(
         type='PAPNet',
         in_channels=_base_.backbone_channels,
@@ -24,6 +24,7 @@ model = dict(
         normalise_over='positions',
         divide='columns',
         impl='auto',
+        with_cp=False,
     ),
     heads=dict(type='BottleneckHead', in_channels=64, mid_channels=16),
     losses=_base_.losses,

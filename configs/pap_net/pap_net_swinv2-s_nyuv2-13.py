@@ -5,6 +5,8 @@
 # Size: 55.793 M parameters.
 _base_ = '../mtl/mtl_swinv2-s_nyuv2-13.py'
 model = dict(
-    neck=dict(_delete_=True, type='PAPNet', in_channels=_base_.backbone_channels, fuse=False, iterations=2),
+    neck=dict(
+        _delete_=True, type='PAPNet', in_channels=_base_.backbone_channels, fuse=False, iterations=2, with_cp=False
+    ),
     heads=dict(in_channels=128),
 )

@@ -6,6 +6,8 @@
 # Size: 60.352 M parameters.
 _base_ = '../mtl/mtl_swinv2-s_pascal.py'
 model = dict(
-    neck=dict(_delete_=True, type='PAPNet', in_channels=_base_.backbone_channels, fuse=False, iterations=2),
+    neck=dict(
+        _delete_=True, type='PAPNet', in_channels=_base_.backbone_channels, fuse=False, iterations=2, with_cp=False
+    ),
     heads=dict(in_channels=128),
 )

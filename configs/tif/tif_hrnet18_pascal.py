@@ -7,7 +7,7 @@
 _base_ = ['../_base_/models/atrc_pascal.py', '../_base_/backbones/hrnet18.py']
 model = dict(
     backbone=_base_.backbone,
-    neck=dict(type='TIF', in_channels=_base_.backbone_channels, channels=64, out_channels=16),
+    neck=dict(type='TIF', in_channels=_base_.backbone_channels, channels=64, out_channels=16, with_cp=False),
     heads=dict(type='FCNHead', in_channels=16, mid_channels=16),
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-4))

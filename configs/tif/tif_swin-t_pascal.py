@@ -8,7 +8,7 @@
 _base_ = ['../_base_/models/atrc_pascal.py', '../_base_/backbones/swin-t_imagenet.py']
 model = dict(
     backbone=_base_.backbone,
-    neck=dict(type='TIF', in_channels=_base_.backbone_channels, channels=88, out_channels=240),
+    neck=dict(type='TIF', in_channels=_base_.backbone_channels, channels=88, out_channels=240, with_cp=False),
     heads=dict(type='FCNHead', in_channels=240, mid_channels=240),
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-4))

@@ -18,6 +18,7 @@ from mtlbox.registry import UnknownComponentError
 
 _NAME_THEIR_PLACE = (ConfigError, CheckpointError, UnknownComponentError, NonFiniteLossError, OSError)
 _USERS = (*_NAME_THEIR_PLACE, ValueError, ImportError)
+_HINT = '(MTLBOX_TRACEBACK=1 shows where it arose.)'
 
 
 @contextmanager
@@ -52,8 +53,15 @@ def exit_on_user_error(*, after_interrupt: str = '') -> Iterator[None]:
         if not isinstance(error, _USERS) and has_trained(runner):
             traceback.print_exc()
             sys.exit(1)
-        print('(MTLBOX_TRACEBACK=1 shows where it arose.)', file=sys.stderr)
+        print(_HINT, file=sys.stderr)
         sys.exit(2)
+
+
+def error_in(said: str) -> str:
+    """Return the last error in what a tool wrote to stderr, or else its last line."""
+    lines = [line for line in said.splitlines() if line.strip() and line != _HINT]
+    errors = [line.removeprefix('error: ') for line in lines if line.startswith('error: ')]
+    return (errors or lines or [''])[-1]
 
 
 def explain(error: BaseException) -> str:

@@ -71,7 +71,8 @@ class AmpOptimWrapper(MMEngineAmpOptimWrapper):
 def clip_apart(optim_wrapper: OptimWrapper, parts: Sequence[nn.Module]) -> None:
     """Clip the gradients of each part over its own parameters, as if it were trained alone.
 
-    What is logged as ``grad_norm`` is the largest norm of a part. Parameters of no part are clipped as one more.
+    What is logged as ``grad_norm`` is the largest norm of a part, NaN if one is NaN. Parameters of no part are clipped
+    as one more.
 
     Args:
         optim_wrapper: The wrapper that clips; one without ``clip_grad`` is left as it is.
@@ -87,7 +88,7 @@ def clip_apart(optim_wrapper: OptimWrapper, parts: Sequence[nn.Module]) -> None:
         for parameter in parameters:
             groups.setdefault(part_of.get(id(parameter), -1), []).append(parameter)
         norms = [norm for norm in (clip(group, **kwargs) for group in groups.values()) if norm is not None]
-        return max(norms, default=None)
+        return torch.stack(norms).max() if norms else None  # NaN if one of them is
 
     optim_wrapper.clip_func = clip_each
 

@@ -26,7 +26,8 @@ class PretrainedInit(MMEnginePretrainedInit):
     A module whose weights go by other names elsewhere has a method ``convert_weights(weights)`` that renames them; the
     official names of Swin are turned into OpenMMLab's, and its tables of positions fitted to another window.
     Names of the module that are missing, and shapes that differ, are warned of; what the file has beside them, such as
-    the classifier of a whole model, is only named. Weights that are NaN or infinite are refused.
+    the classifier of a whole model, is only named. Weights that are NaN or infinite are refused, but for buffers that
+    are infinite in the module too, such as masks.
 
     Args:
         checkpoint: Local file, or an address as in :func:`~mtlbox.engine.download.local_copy`.
@@ -52,6 +53,7 @@ class PretrainedInit(MMEnginePretrainedInit):
                 raise CheckpointError(f'{self.checkpoint} has no weights that begin with {prefix!r}.{near}')
         first = ', '.join(list(weights)[:3])
         own = module.state_dict()
+        masks = [key for key, value in module.named_buffers() if value.is_floating_point() and value.isinf().any()]
         convert = getattr(module, 'convert_weights', None)
         weights = to_openmmlab(weights, own) if convert is None else convert(weights)
         given = load_what_fits(module, fit_tables(weights, own))
@@ -64,7 +66,7 @@ class PretrainedInit(MMEnginePretrainedInit):
                 f'({", ".join(list(own)[:3])}, ...). For a part of a model give its prefix, e.g. '
                 "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone')."
             )
-        _check_finite({key: given[key] for key in fitting}, dict(module.named_parameters()), self.checkpoint)
+        _check_finite({key: given[key] for key in fitting}, masks, self.checkpoint)
         incomplete = len(fitting) < len(own)
         print_log(
             f'{type(module).__name__} got {len(fitting)} of its {len(own)} tensors from {self.checkpoint}'
@@ -76,12 +78,12 @@ class PretrainedInit(MMEnginePretrainedInit):
             update_init_info(module, init_info=self._get_init_info())
 
 
-def _check_finite(weights: Mapping[str, Tensor], parameters: Container[str], source: str) -> None:
-    """Raise CheckpointError, naming the tensors, if weights are NaN or infinite; buffers may be infinite (masks)."""
+def _check_finite(weights: Mapping[str, Tensor], masks: Container[str], source: str) -> None:
+    """Raise CheckpointError, naming the tensors, if weights are NaN or infinite; ``masks`` may be infinite."""
     wrong = [
         key
         for key, value in weights.items()
-        if value.is_floating_point() and (value.isnan() if key not in parameters else ~value.isfinite()).any()
+        if value.is_floating_point() and (value.isnan() if key in masks else ~value.isfinite()).any()
     ]
     if wrong:
         raise CheckpointError(

@@ -19,8 +19,9 @@ class STL(BaseMultiTaskModel):
     """Single-task learning: a network of its own for each task, so that one run yields all baselines of delta_m.
 
     The networks share nothing, and ``clip_grad`` clips the gradients of each alone: with an optimiser that treats
-    parameters one by one (SGD, Adam) training them together equals training them apart. DeepSpeed, which clips by
-    itself, does so over all networks at once.
+    parameters one by one (SGD, Adam) training them together equals training them apart. There are two exceptions:
+    in float16 (``--amp float16``) one loss scale serves all networks, so that a step which overflows in one of them is
+    left out in all; and DeepSpeed, which clips by itself, does so over all networks at once.
 
     Args:
         tasks: The tasks by key, built or as configs.

@@ -139,6 +139,15 @@ class TestClippingApart:
         together = self.gradients(1.0, apart=False)
         assert together['small.weight'].norm() < 0.1 * apart['small.weight'].norm()
 
+    @pytest.mark.parametrize('spoilt', ['small', 'large'])
+    def test_a_norm_that_is_nan_is_logged(self, spoilt: str) -> None:
+        model = nn.ModuleDict({'small': linear(), 'large': linear()})
+        wrapper = make(model, clip_grad=dict(max_norm=1.0))
+        clip_apart(wrapper, list(model.values()))
+        for name, parameter in model.named_parameters():
+            parameter.grad = torch.full_like(parameter, torch.nan if name.startswith(spoilt) else 1.0)
+        assert wrapper.clip_func(list(model.parameters()), **wrapper.clip_grad_kwargs).isnan()
+
     def test_one_part_or_no_clipping_changes_nothing(self) -> None:
         model = linear()
         for wrapper, parts in ((make(model, clip_grad=dict(max_norm=1.0)), [model]), (make(model), [model, model])):

@@ -144,6 +144,33 @@ def test_a_config_that_fails_does_not_stop_the_others(
     assert 'out of memory' in out.err
 
 
+def test_what_a_config_fails_with_is_told(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        tool.main(['--one', TWO[0], '--cfg-options', 'model.neck.attention=globl'])
+    said = capsys.readouterr().err
+
+    class Ended:
+        returncode = 2
+
+        def communicate(self) -> tuple[str, str]:
+            return '', said
+
+    monkeypatch.setattr(tool, 'start', lambda *args, **kwargs: Ended())
+    assert "model.neck has no key 'attention'" in tool.measure_apart([], TWO[0])['error']
+
+
+@pytest.mark.parametrize('option', ['--size 0 64', '--batch 0', '--threads 0', '--repeats -1'])
+def test_counts_below_one_are_refused_by_name(
+    tool: ModuleType, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        tool.main([*TWO, *option.split()])
+    name, number, *_ = option.split()
+    assert f'{name}: expected 1 or more, got {number}' in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_config_is_measured_in_a_process_of_its_own(tool: ModuleType, tmp_path: Path) -> None:
     saved = tmp_path / 'run.json'

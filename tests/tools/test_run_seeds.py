@@ -96,9 +96,10 @@ def test_seeds_are_trained_once_and_combined(tool: ModuleType, tmp_path: Path, c
     assert find_results([out]) == [out / 'result.json']
 
 
-def test_a_stopped_seed_goes_on(tool: ModuleType, tmp_path: Path) -> None:
+def test_a_stopped_seed_goes_on(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / 'runs'
     assert run(tool, out, '--seeds', '0', '1', '--cfg-options', 'stop') == 75
+    assert 'exit code 75; call this again to go on' in capsys.readouterr().err
     assert not (out / 'result.json').exists() and not (out / 'seed_1').exists()
     assert run(tool, out, '--seeds', '0', '--cfg-options', 'stop') == 0
     assert calls(out, 0) == ["0 False ['stop']", "0 True ['stop']"]
@@ -106,7 +107,13 @@ def test_a_stopped_seed_goes_on(tool: ModuleType, tmp_path: Path) -> None:
 
 def test_a_failed_seed_ends_it(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(tool, tmp_path / 'runs', '--seeds', '0', '1', '--cfg-options', 'fail') == 2
-    assert 'seed 0 ended with exit code 2' in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert 'seed 0 ended with exit code 2' in err and 'again' not in err
+
+
+def test_torchruns_exit_code_may_be_a_stop(tool: ModuleType) -> None:
+    assert 'if it was stopped' in tool.how_to_go_on(1, 2)
+    assert tool.how_to_go_on(1, None) == ''
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,7 @@ def test_a_failed_seed_ends_it(tool: ModuleType, tmp_path: Path, capsys: pytest.
     [
         (['--seeds', '0', '0'], '--seeds names a seed twice'),
         (['--seeds', '0', '-1'], '--seeds must be 0 at least, got -1'),
+        (['--seeds', '0', '--processes', '0'], '--processes must be 1 at least, got 0'),
         (['--seeds', '0', '--seed', '3'], '--seed is set by this tool'),
         (['--seeds', '0', '--resume=x'], '--resume=x is set by this tool'),
         (['--seeds', '0', '--cfg-options', 'randomness.seed=1'], 'randomness.seed=1 is set by this tool'),
@@ -124,6 +132,24 @@ def test_what_the_tool_sets_is_refused(
 ) -> None:
     assert run(tool, tmp_path / 'runs', *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_work_dir_that_is_a_file_is_refused(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / 'file').touch()
+    assert run(tool, tmp_path / 'file', '--seeds', '0') == 2
+    assert f'error: --work-dir {tmp_path / "file"} is a file; name a folder' in capsys.readouterr().err
+
+
+def test_a_finished_seed_without_its_result_is_told_before_others_train(
+    tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(tool, tmp_path, '--seeds', '0') == 0
+    (tmp_path / 'seed_0' / 'result.json').unlink()
+    assert run(tool, tmp_path, '--seeds', '1', '0') == 2
+    assert f'or remove {tmp_path / "seed_0" / "done"} to train it again' in capsys.readouterr().err
+    assert not (tmp_path / 'seed_1').exists()
+    (tmp_path / 'seed_0' / 'done').unlink()
+    assert run(tool, tmp_path, '--seeds', '1', '0') == 0
 
 
 def test_other_settings_are_refused(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -142,9 +142,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print both tables."""
     args = parse_args(argv)
-    torch.set_num_threads(args.threads)
     with exit_on_user_error():
+        models.check_counts(args, 'batch', 'threads', 'repeats', 'tasks')
         names = models.find(args.patterns)
+    torch.set_num_threads(args.threads)
     rows: list[Sequence[Any]] = []
     for name in names:
         found = {kind: ratios(passes, 'plain', args) for kind, passes in layout_passes(name, args).items()}

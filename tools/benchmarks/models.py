@@ -38,10 +38,12 @@ from torch.nn import functional as F
 
 from mtlbox.apis import CfgOptions, exit_on_user_error
 from mtlbox.apis.children import start
+from mtlbox.apis.errors import error_in
 from mtlbox.apis.measuring import alternate, extra_peak_mb, median_ratio, median_seconds
 from mtlbox.apis.tables import markdown_table
 from mtlbox.config import load_config
 from mtlbox.engine.checkpoint import replace_file
+from mtlbox.models.layers.checks import at_least
 from mtlbox.registry import MODELS, did_you_mean
 from mtlbox.structures import MTLDataSample
 from mtlbox.tasks import Task
@@ -67,6 +69,11 @@ def find(patterns: Sequence[str]) -> list[str]:
         if not any(fnmatch(name, pattern) for name in known):
             raise ValueError(f'no config fits {pattern!r}.{did_you_mean(pattern, known)}')
     return [name for name in known if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def check_counts(args: argparse.Namespace, *names: str) -> None:
+    """Raise ValueError unless the options of these names, and both sides of ``--size``, are 1 at least."""
+    at_least(1, **{'--size': min(args.size), **{f'--{name}': getattr(args, name) for name in names}})
 
 
 def resize(cfg: Config, size: tuple[int, int]) -> Config:
@@ -165,8 +172,8 @@ def measure_apart(argv: Sequence[str], name: str) -> dict[str, Any]:
     process = start([sys.executable, str(Path(__file__)), *argv, '--one', name], stdout=pipe, stderr=pipe, text=True)
     out, said = process.communicate()
     if process.returncode:
-        lines = said.strip().splitlines() or [f'exit code {process.returncode}; -9 means that memory ran out']
-        return {'config': name, 'error': lines[-1]}
+        what = error_in(said) or f'exit code {process.returncode}; -9 means that memory ran out'
+        return {'config': name, 'error': what}
     return json.loads(out.splitlines()[-1])
 
 
@@ -254,6 +261,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     results: list[dict[str, Any]] = []
     with exit_on_user_error():
+        check_counts(args, 'batch', 'threads', 'repeats')
         names = find(args.patterns)
         settings = {name: getattr(args, name) for name in ('size', 'batch', 'threads', 'device', 'channels_last')}
         before = read_saved(args.compare, settings) if args.compare else {}

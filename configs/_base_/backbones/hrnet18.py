@@ -3,6 +3,7 @@
 backbone = dict(
     type='HRNet',
     arch='w18-small-v2',
+    with_cp=False,
     init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18_small'),
 )
 backbone_channels = (18, 36, 72, 144)

@@ -3,6 +3,7 @@
 backbone = dict(
     type='HRNet',
     arch='w48',
+    with_cp=False,
     init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w48'),
 )
 backbone_channels = (48, 96, 192, 384)

@@ -7,6 +7,7 @@ backbone = dict(
     strides=(1, 2, 1, 1),
     dilations=(1, 1, 2, 4),
     zero_init_residual=False,
+    with_cp=False,
     init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
 )
 backbone_channels = (2048,)

@@ -1,4 +1,5 @@
 # ViT-L with patches of 16, and a pyramid of four maps at 1/4 to 1/32 made of its last one: 325.717 M parameters.
+# The transformer pads images to whole patches; where the preprocessor does so, what is added is cut off again.
 # Weights of ImageNet-21K, tuned on ImageNet-1K at 384x384: the file that OpenMMLab publishes of the official release.
 backbone = dict(
     type='SimplePyramid',
@@ -20,3 +21,4 @@ backbone = dict(
     ),
 )
 backbone_channels = (1024, 1024, 1024, 1024)
+backbone_input = dict(size_divisor=16)

@@ -37,6 +37,13 @@ _PARTS_OF_AN_UNEXPANDED_BLOCK = {
     '_bn2': 'bn2',
 }
 """Names of EfficientNet-PyTorch, https://github.com/lukemelas/EfficientNet-PyTorch, and timm's for the same."""
+_OURS = {
+    'pretrained': 'weights come by init_cfg',
+    'features_only': 'only maps are returned',
+    'out_indices': 'give out_indices itself',
+    'in_chans': 'give in_channels',
+}
+"""Arguments of ``timm.create_model`` that are no options, and why."""
 
 
 @BACKBONES.register_module()
@@ -48,11 +55,13 @@ class TimmBackbone(BaseModule):
 
     Args:
         arch: Name of a model in timm, such as ``'tf_efficientnet_lite0'`` or ``'convnext_tiny'``.
-        out_indices: Which of the model's maps are returned, finest first. Most convolutional models have five, at
-            strides 2 to 32.
+        out_indices: Which of the model's maps are returned, finest first, each once; -1 is the last. Most convolutional
+            models have five, at strides 2 to 32.
         in_channels: Channels of the image.
         options: Further arguments of the model, as ``timm.create_model`` takes them (``drop_path_rate``,
             ``img_size``, ...).
+        with_cp: Recompute activations in the backward pass instead of keeping them, as timm does it: most models do,
+            some (HRNet, PiT) cannot. The running statistics of batch norms in it take each batch twice.
         init_cfg: Initialisation as in mmengine; timm's own where not given.
 
     Attributes:
@@ -61,7 +70,8 @@ class TimmBackbone(BaseModule):
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm has no such model, or the model has no such maps.
+        ValueError: timm has no such model, the model has no such maps or cannot recompute, or an option is an argument
+            of this class.
     """
 
     def __init__(
@@ -71,9 +81,17 @@ class TimmBackbone(BaseModule):
         out_indices: Sequence[int] = (1, 2, 3, 4),
         in_channels: int = 3,
         options: Mapping[str, Any] | None = None,
+        with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        options, indices = options or {}, tuple(out_indices)
+        for name in options:
+            if name in _OURS:
+                raise ValueError(f'options: {name!r} cannot be set here: {_OURS[name]}')
+        in_order = f'out_indices: expected maps from the finest to the coarsest, each once, got {indices}'
+        if not indices or len(set(indices)) < len(indices):
+            raise ValueError(in_order)
         ensure_torchvision()
         try:
             import timm
@@ -88,13 +106,18 @@ class TimmBackbone(BaseModule):
                 arch,
                 pretrained=False,
                 features_only=True,
-                out_indices=tuple(out_indices),
+                out_indices=indices,
                 in_chans=in_channels,
-                **(options or {}),
+                **options,
             )
         except (IndexError, AssertionError) as error:
-            raise ValueError(f'{arch!r} has no maps out_indices={tuple(out_indices)}: {error}') from error
+            raise ValueError(f'{arch!r} has no maps out_indices={indices}: {error}') from error
         info: Any = self.model.feature_info
+        places = [index % len(info) for index in indices]
+        if places != sorted(set(places)):
+            raise ValueError(in_order)
+        if with_cp:
+            self._recompute(arch)
         self.channels: tuple[int, ...] = tuple(info.channels())
         self.out_channels = self.channels
         self.strides: tuple[int, ...] = tuple(info.reduction())
@@ -109,12 +132,27 @@ class TimmBackbone(BaseModule):
         """Return the weights of a whole model under this backbone's names; see ``PretrainedInit``."""
         own = self.state_dict()
         depths = [len(stage) for stage in getattr(self.model, 'blocks', ()) if isinstance(stage, nn.Sequential)]
+        kept = self._kept_whole()
+        within = f'model.{kept}.' if kept else 'model.'
         converted = {}
         for name, value in weights.items():
-            base = self._own_name(_from_efficientnet(name, depths))
-            ours = (f'model.{base}', f'model.model.{base}')  # transformers are kept whole within timm's wrapper
+            base = _from_efficientnet(name, depths)
+            ours = (f'model.{self._own_name(base)}', f'{within}{base}')
             converted[next((one for one in ours if one in own), name)] = value
         return converted
+
+    def _kept_whole(self) -> str | None:
+        """Return the name of the model within timm's wrapper, where that keeps it whole, as of most transformers."""
+        names = [name for name, _ in self.model.named_children()]
+        return names[0] if len(names) == 1 else None
+
+    def _recompute(self, arch: str) -> None:
+        kept = self._kept_whole()
+        model: Any = getattr(self.model, kept) if kept else self.model
+        try:
+            model.set_grad_checkpointing(True)
+        except (AttributeError, AssertionError) as error:
+            raise ValueError(f'with_cp=True: {arch!r} of timm cannot recompute activations ({error})') from error
 
     def _own_name(self, name: str) -> str:
         """Undo what ``features_only`` does to names in some models: ``stages.0.norm`` is ``stages_0.norm`` there."""

@@ -25,6 +25,18 @@ def at_least(least: float, **values: float) -> None:
             raise ValueError(f'{name}: expected {least} or more, got {value}')
 
 
+def reject_changes(needed: str, switches: Mapping[str, tuple[object, object]]) -> None:
+    """Raise ValueError if one of ``switches``, by name its value and its default, is set though it would do nothing.
+
+    Args:
+        needed: What gives them an effect, and that it is missing, as the message is to say it.
+        switches: Value and default by name.
+    """
+    for name, (value, default) in switches.items():
+        if value != default:
+            raise ValueError(f'{name}={value!r} is for {needed}: set {name}={default!r} too')
+
+
 def reject_unknown(given: Mapping, tasks: Mapping[str, Task], what: str) -> None:
     """Raise ValueError if ``given``, a dict by task key, names something that is no task."""
     for key in given:

@@ -17,6 +17,7 @@ from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlbox.models.layers.checks import at_least
 from mtlbox.models.layers.factored_affinity import autocast_off
 
 
@@ -41,10 +42,10 @@ class TaskContrast(nn.Module):
         tasks: Task keys, at least two.
         in_channels: Channels of the tasks' maps.
         channels: Dimensions D of the embedding.
-        temperature: What cosines are divided by.
+        temperature: What cosines are divided by, above 0.
 
     Raises:
-        ValueError: There are fewer than two tasks.
+        ValueError: There are fewer than two tasks, or an argument is out of its range.
     """
 
     def __init__(
@@ -53,6 +54,9 @@ class TaskContrast(nn.Module):
         super().__init__()
         if len(tasks) < 2:
             raise ValueError(f'Contrast between tasks needs at least two tasks, but got {list(tasks)}.')
+        at_least(1, channels=channels)
+        if not temperature > 0:
+            raise ValueError(f'temperature: expected more than 0, got {temperature}')
         self.temperature, self.channels = temperature, channels
         self.embeddings = nn.ModuleDict(
             {
@@ -113,11 +117,11 @@ class BankContrast(TaskContrast):
         num_samples: Images of the training set; every index is below.
         num_negatives: Draws of noise K per image.
         channels: Dimensions D of the embedding.
-        temperature: What cosines are divided by.
-        momentum: Share of the old entry in the new one.
+        temperature: What cosines are divided by, above 0.
+        momentum: Share of the old entry in the new one, 0 to less than 1.
 
     Raises:
-        ValueError: There are fewer than two tasks, or no sample or negative.
+        ValueError: There are fewer than two tasks, or an argument is out of its range.
     """
 
     bank: Tensor
@@ -137,8 +141,9 @@ class BankContrast(TaskContrast):
         momentum: float = 0.5,
     ) -> None:
         super().__init__(tasks=tasks, in_channels=in_channels, channels=channels, temperature=temperature)
-        if num_samples < 1 or num_negatives < 1:
-            raise ValueError(f'num_samples and num_negatives must be positive, but are {num_samples}, {num_negatives}.')
+        at_least(1, num_samples=num_samples, num_negatives=num_negatives)
+        if not 0 <= momentum < 1:
+            raise ValueError(f'momentum: expected 0 to less than 1, got {momentum}')
         self.num_samples, self.num_negatives, self.momentum = num_samples, num_negatives, momentum
         self.register_buffer('bank', F.normalize(torch.randn(len(tasks), num_samples, channels), dim=-1))
         self.register_buffer('partition', torch.zeros(len(tasks), len(tasks)))  # Z, 0 until it is estimated

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from mtlbox.models.layers import concat_pyramid, to_map, to_tokens
-from mtlbox.models.layers.checks import at_least, one_of
+from mtlbox.models.layers.checks import at_least, one_of, reject_changes
 from mtlbox.models.layers.deformable import DeformImpl
 from mtlbox.models.layers.deformable_mixer import DeformableMixerBlock, MixerOrder
 from mtlbox.models.layers.gated_mlp import GatedMLP
@@ -170,7 +170,7 @@ class DeMT(TaskNeck):
         init_cfg: Initialisation as in mmengine.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or is for a part that another one leaves out.
     """
 
     def __init__(
@@ -204,6 +204,16 @@ class DeMT(TaskNeck):
         at_least(1, channels=channels, depth=depth, num_heads=num_heads, kv_stride=kv_stride)
         if kv_stride > 1 and attention != 'global':
             raise ValueError(f"kv_stride={kv_stride} is for attention='global', but attention is {attention!r}")
+        one_of('mixer_order', mixer_order, ('code', 'paper'))
+        if not mixer:
+            reject_changes(
+                'mixer=True, but that is False',
+                {'depth': (depth, 1), 'mixer_order': (mixer_order, 'code'), 'absolute_coords': (absolute_coords, True)},
+            )
+        if not (interaction or query):
+            reject_changes('interaction=True or query=True, but both are False', {'kv_stride': (kv_stride, 1)})
+        if gated_channels is not None and (gated_channels < 2 or gated_channels % 2):
+            raise ValueError(f'gated_channels: expected None, or an even number from 2 on, got {gated_channels}')
         self.num_scales, self.with_cp = num_scales, with_cp
         joint = sum(in_channels[:num_scales])
         linear = nn.Linear(joint, channels)
@@ -237,7 +247,9 @@ class DeMT(TaskNeck):
         }
         self.interaction = TaskInteraction(**switches) if interaction else None
         self.queries = nn.ModuleDict({key: TaskQuery(**switches) for key in tasks} if query else {})
-        self.gated = GatedMLP(channels=channels, hidden_channels=gated_channels) if gated_channels else nn.Identity()
+        self.gated = (
+            nn.Identity() if gated_channels is None else GatedMLP(channels=channels, hidden_channels=gated_channels)
+        )
 
     def forward(self, features: Sequence[Tensor], data_samples: list[MTLDataSample] | None = None) -> NeckOutput:
         """Four maps to one ``(B, channels, H/4, W/4)`` per task."""

@@ -19,6 +19,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mtlbox.models.layers import concat_pyramid, to_map, to_tokens
+from mtlbox.models.layers.checks import at_least
 from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.task_attention import TaskAttention, pool_tokens
 from mtlbox.models.necks.base import TaskNeck
@@ -74,7 +75,7 @@ class GlobalAttention(TaskNeck):
         init_cfg: Initialisation as in mmengine.
 
     Raises:
-        ValueError: ``num_heads`` does not divide ``channels``, or ``kv_stride`` is less than 1.
+        ValueError: ``num_heads`` does not divide ``channels``, or a number is less than 1.
     """
 
     def __init__(
@@ -91,8 +92,7 @@ class GlobalAttention(TaskNeck):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(tasks=tasks, init_cfg=init_cfg)
-        if kv_stride < 1:
-            raise ValueError(f'kv_stride: expected 1 or more, got {kv_stride}')
+        at_least(1, channels=channels, num_heads=num_heads, kv_stride=kv_stride)
         norm_cfg = norm_cfg or {'type': 'BN'}
         self.interaction, self.with_cp = interaction, with_cp
         self.own = nn.ModuleDict({key: ConvModule(sum(in_channels), channels, 1, norm_cfg=norm_cfg) for key in tasks})

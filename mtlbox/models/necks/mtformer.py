@@ -5,7 +5,8 @@ Reasoning, ECCV 2022; https://github.com/xiaogang00/MTFormer
 
 Where paper and released code differ, the default is the code, by which the published sizes come out:
 
-- the fused attention gets the unmapped self-attention added, which Equation 3 does not show;
+- the fused attention gets the unmapped self-attention added, which Equation 3 does not show
+  (``unmapped_residual``);
 - other tasks' features pass a cross-task stack unchanged (``update_others=False``), while the paper's indices suggest
   that all tasks move together;
 - the contrast of the configs is by memory banks with weight 0.01 (``contrast='nce_bank'``), in the paper a softmax over
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from mtlbox.models.layers import concat_pyramid
-from mtlbox.models.layers.checks import at_least, one_of
+from mtlbox.models.layers.checks import at_least, one_of, reject_changes
 from mtlbox.models.layers.contrast import BankContrast, BatchContrast, TaskContrast
 from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.window_attention import WindowAttention, WindowStack, init_linear, mlp
@@ -57,6 +58,7 @@ class CrossTaskBlock(nn.Module):
         feature_fusion: FF, the MLP of all; without it they are summed.
         feature_balance: FB, the others' MLPs share the width that the own one has; without it, FM or FF each has it
             whole.
+        unmapped_residual: Add the own attention, unmapped, to what all say together.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class CrossTaskBlock(nn.Module):
         feature_mapping: bool,
         feature_fusion: bool,
         feature_balance: bool,
+        unmapped_residual: bool,
     ) -> None:
         super().__init__()
+        self.unmapped_residual = unmapped_residual
         inner = len(tasks) * channels
         balanced = channels // (len(tasks) - 1) if feature_mapping and feature_fusion and feature_balance else channels
         widths = {task: balanced if i else channels for i, task in enumerate(tasks)}
@@ -102,7 +106,7 @@ class CrossTaskBlock(nn.Module):
         if len(self.mappings):
             told = [mapping(part) for mapping, part in zip(self.mappings.values(), told)]
         fused = sum(told[1:], told[0]) if self.fusion is None else self.fusion(torch.cat(list(told), dim=-1))
-        x = own + attended[0] + fused
+        x = own + (attended[0] + fused if self.unmapped_residual else fused)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -141,11 +145,14 @@ class MTFormer(TaskNeck):
         window: Side of the windows in pixels.
         mlp_ratio: Inner channels of the blocks' MLPs over ``channels``.
         cross_attention: CA. Without it, the last stacks are plain, no task reads another, and what shapes the reading
-            (FM, FF, FB, ``update_others``) must be left at its default; ``scale_quirk`` scales nothing then.
+            (FM, FF, FB, ``unmapped_residual``, ``update_others``) must be left at its default; ``scale_quirk`` scales
+            nothing then.
         feature_mapping: FM, whether each source's attention is mapped by an MLP.
         feature_fusion: FF, whether an MLP fuses them; if not, they are summed.
         feature_balance: FB, whether the other tasks together get as many channels as the own one, which with two tasks
             is so in any case. It shapes what FM makes for FF: without either it must be left at its default.
+        unmapped_residual: Whether a task's own attention is also added unmapped to what FF makes of all, as in the
+            code, or not, as in Equation 3.
         update_others: Whether a task reads the others as they are after the cross-task block before, or, as in the
             code, as they were before all of them.
         scale_quirk: Take the scale of the cross-task attention from the concatenated width; see the module's text.
@@ -178,6 +185,7 @@ class MTFormer(TaskNeck):
         feature_mapping: bool = True,
         feature_fusion: bool = True,
         feature_balance: bool = True,
+        unmapped_residual: bool = True,
         update_others: bool = False,
         scale_quirk: bool = False,
         legacy_patch_embed: bool = False,
@@ -195,20 +203,22 @@ class MTFormer(TaskNeck):
                 'For one task set cross_attention=False.'
             )
         if not cross_attention:
-            _reject_changes(
-                'cross_attention',
+            reject_changes(
+                'cross_attention=True, but that is False',
                 {
                     'feature_mapping': (feature_mapping, True),
                     'feature_fusion': (feature_fusion, True),
                     'feature_balance': (feature_balance, True),
+                    'unmapped_residual': (unmapped_residual, True),
                     'update_others': (update_others, False),
                 },
             )
         for name, is_on in (('feature_mapping', feature_mapping), ('feature_fusion', feature_fusion)):
             if not is_on:
-                _reject_changes(name, {'feature_balance': (feature_balance, True)})
+                reject_changes(f'{name}=True, but that is False', {'feature_balance': (feature_balance, True)})
         if contrast == 'none' and contrast_weight is not None:
             raise ValueError(f"contrast_weight={contrast_weight} weighs nothing, for contrast is 'none'")
+        at_least(0, contrast_weight=contrast_weight or 0)
         if len(num_blocks) != 3 or min(num_blocks) < 0:
             raise ValueError(
                 f'num_blocks: expected three numbers, of the shared, own and cross-task stacks, got {num_blocks}'
@@ -235,6 +245,7 @@ class MTFormer(TaskNeck):
                 'feature_mapping': feature_mapping,
                 'feature_fusion': feature_fusion,
                 'feature_balance': feature_balance,
+                'unmapped_residual': unmapped_residual,
             }
             self.cross = nn.ModuleDict(
                 {
@@ -291,13 +302,6 @@ class MTFormer(TaskNeck):
             if self.update_others:
                 told = current
         return {key: stack.norm(current[key]) for key, stack in stacks.items()}
-
-
-def _reject_changes(part: str, switches: Mapping[str, tuple[bool, bool]]) -> None:
-    """Raise ValueError if a switch of ``part``, which is left out, is not at its default, the second value."""
-    for name, (value, default) in switches.items():
-        if value != default:
-            raise ValueError(f'{name}={value} is for {part}=True, but that is False: set {name}={default} too')
 
 
 def _check_contrast_options(contrast: str, options: Mapping[str, Any]) -> None:

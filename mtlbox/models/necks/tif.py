@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlbox.models.layers import concat_pyramid, resize, to_map, to_tokens
-from mtlbox.models.layers.checks import at_least, one_of
+from mtlbox.models.layers.checks import at_least, one_of, reject_changes
 from mtlbox.models.layers.recompute import recompute
 from mtlbox.models.layers.window_attention import mlp
 from mtlbox.models.necks.base import TaskNeck
@@ -278,7 +278,7 @@ class TIF(TaskNeck):
         init_cfg: Initialisation as in mmengine.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or is for a part that another one leaves out.
     """
 
     def __init__(
@@ -308,6 +308,9 @@ class TIF(TaskNeck):
                 raise ValueError(f'{name}: expected 0 to {most} scales, got {number}')
         if lthd and not sfd:
             raise ValueError('lthd=True borrows the attention of SFD, but sfd=0: set lthd=False, or sfd to 1 or 2')
+        if not sfd:
+            unused = {'distill': (distill, 'self'), 'num_terms': (num_terms, None)}
+            reject_changes('sfd=1 or sfd=2, but that is 0', unused)
         if num_terms is not None and (distill == 'cross' or num_terms < 1):
             raise ValueError(f"num_terms: expected 1 or more, with distill='self', got {num_terms} with {distill!r}")
         self.cross, self.with_cp = distill == 'cross', with_cp

@@ -113,6 +113,64 @@ def test_unknown_names(timm):
         TimmBackbone(arch='resnet18', out_indices=(3, 9))
 
 
+def test_a_model_that_is_kept_whole_under_another_name_loads(timm, tmp_path):
+    torch.save(timm.create_model('pit_ti_224').state_dict(), tmp_path / 'whole.pth')
+    backbone = TimmBackbone(arch='pit_ti_224', out_indices=(0, 1, 2))
+    weights = torch.load(tmp_path / 'whole.pth', weights_only=True)
+    converted = backbone.convert_weights(weights)
+    for name in backbone.state_dict():
+        assert converted[name] is weights[name.removeprefix('model.body.')]
+
+
+@pytest.mark.parametrize('indices', [(), (3, 0), (0, 0, 1), (-1, 3), (4, -1)])
+def test_maps_that_are_not_in_order_are_refused(timm, indices):
+    with pytest.raises(ValueError, match=r'out_indices: expected maps from the finest to the coarsest, each once'):
+        TimmBackbone(arch='resnet18', out_indices=indices)
+
+
+def test_the_last_maps_by_negative_numbers(timm):
+    backbone = TimmBackbone(arch='resnet18', out_indices=(1, -1))
+    assert backbone.strides == (4, 32) and backbone.channels == (64, 512)
+    assert [x.shape[1] for x in backbone.eval()(torch.rand(1, 3, 64, 64))] == [64, 512]
+
+
+@pytest.mark.parametrize('name', ['pretrained', 'features_only', 'out_indices', 'in_chans'])
+def test_arguments_of_ours_are_no_options(timm, name):
+    with pytest.raises(ValueError, match=f'options: {name!r} cannot be set here'):
+        TimmBackbone(arch='resnet18', options={name: True})
+
+
+@pytest.mark.parametrize(
+    ('arch', 'options'),
+    [
+        ('tf_efficientnet_lite0', {}),
+        ('resnet18', {}),
+        ('convnext_atto', {}),
+        ('vit_tiny_patch16_224', {'img_size': (64, 96)}),
+    ],
+)
+def test_recomputing_changes_nothing_but_memory(timm, arch, options):
+    image, results, memory = torch.rand(2, 3, 64, 96), [], []
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        backbone = TimmBackbone(arch=arch, out_indices=(1, 2, 3), options=options, with_cp=with_cp).train()
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, kept=kept: kept.append(x.nbytes) or x, lambda x: x):
+            maps = backbone(image)
+        torch.stack([x.cos().mean() for x in maps]).sum().backward()
+        results.append({name: p.grad for name, p in backbone.named_parameters() if p.grad is not None})
+        memory.append(sum(kept))
+    assert len(results[0]) > 20
+    torch.testing.assert_close(results[1], results[0])
+    assert memory[1] < 0.8 * memory[0], memory
+
+
+@pytest.mark.parametrize('arch', ['hrnet_w18_small', 'pit_ti_224'])
+def test_models_that_cannot_recompute_say_so(timm, arch):
+    with pytest.raises(ValueError, match=f"with_cp=True: '{arch}' of timm cannot recompute activations"):
+        TimmBackbone(arch=arch, out_indices=(0, 1, 2), with_cp=True)
+
+
 def test_without_timm(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm', None)
     with pytest.raises(ImportError, match=r"needs the package timm: pip install 'mtlbox\[timm\]'"):

@@ -167,5 +167,26 @@ def test_wrong_numbers_are_named() -> None:
         bank()(maps(), [0, 10, 2])
     with pytest.raises(ValueError, match=r"at least two tasks, but got \['depth'\]"):
         BatchContrast(tasks=('depth',), in_channels=5)
-    with pytest.raises(ValueError, match='must be positive, but are 10, 0'):
+    with pytest.raises(ValueError, match='num_negatives: expected 1 or more, got 0'):
         BankContrast(tasks=TASKS, in_channels=5, num_samples=10, num_negatives=0)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'temperature': 0.0}, 'temperature: expected more than 0, got 0.0'),
+        ({'temperature': -0.1}, 'temperature: expected more than 0, got -0.1'),
+        ({'temperature': math.nan}, 'temperature: expected more than 0, got nan'),
+        ({'momentum': 2.0}, 'momentum: expected 0 to less than 1, got 2.0'),
+        ({'momentum': -0.5}, 'momentum: expected 0 to less than 1, got -0.5'),
+        ({'channels': 0}, 'channels: expected 1 or more, got 0'),
+        ({'num_samples': 0}, 'num_samples: expected 1 or more, got 0'),
+    ],
+    ids=str,
+)
+def test_settings_without_a_meaning_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BankContrast(**{'tasks': TASKS, 'in_channels': 5, 'num_samples': 10, 'num_negatives': 4, **options})
+    if 'temperature' in options or 'channels' in options:
+        with pytest.raises(ValueError, match=message):
+            BatchContrast(tasks=TASKS, in_channels=5, **options)

@@ -257,6 +257,9 @@ def has_reference(neck: nn.Module) -> bool:
     if name == 'MTFormer':
         block = next(iter(neck.cross.values())).blocks[0]
         return not hasattr(block, 'mappings') or (
-            bool(len(block.mappings)) and block.fusion is not None and not neck.update_others
+            bool(len(block.mappings))
+            and block.fusion is not None
+            and block.unmapped_residual
+            and not neck.update_others
         )
     return name in REFERENCES

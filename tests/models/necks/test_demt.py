@@ -301,6 +301,16 @@ def test_compiled(make: Any, pyramid: list[Tensor], attention: str) -> None:
     ('switches', 'message'),
     [
         ({'attention': 'pixel'}, r"attention: expected one of .*got 'pixel'; meant 'per_pixel'\?"),
+        ({'mixer_order': 'cod', 'mixer': False}, r"mixer_order: expected one of .*meant 'code'\?"),
+        ({'mixer': False, 'mixer_order': 'paper'}, r"mixer_order='paper' is for mixer=True, .* mixer_order='code' too"),
+        ({'mixer': False, 'absolute_coords': False}, r'absolute_coords=False is for mixer=True'),
+        ({'mixer': False, 'depth': 2}, r'depth=2 is for mixer=True, but that is False: set depth=1 too'),
+        (
+            {'attention': 'global', 'kv_stride': 2, 'interaction': False, 'query': False},
+            r'kv_stride=2 is for interaction=True or query=True, but both are False',
+        ),
+        ({'gated_channels': 0}, r'gated_channels: expected None, or an even number from 2 on, got 0'),
+        ({'gated_channels': 9}, r'gated_channels: expected .* got 9'),
         ({'mixer_order': 'cod'}, r"order: expected one of .*meant 'code'\?"),
         ({'num_scales': 5}, r"num_scales: expected 1 to 4, the backbone's maps, got 5"),
         ({'depth': 0}, r'depth: expected 1 or more, got 0'),

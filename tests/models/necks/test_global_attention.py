@@ -18,7 +18,7 @@ C, T = 8, 3
 
 def make(tasks: dict[str, Task], in_channels: tuple[int, ...], **options: Any) -> GlobalAttention:
     torch.manual_seed(0)
-    return GlobalAttention(tasks=tasks, in_channels=in_channels, channels=C, **{'num_heads': 2, **options}).eval()
+    return GlobalAttention(tasks=tasks, in_channels=in_channels, **{'channels': C, 'num_heads': 2, **options}).eval()
 
 
 @pytest.mark.parametrize('interaction', [True, False])
@@ -58,6 +58,7 @@ def test_parameters_of_interaction(tasks: dict[str, Task], in_channels: tuple[in
     ('options', 'message'),
     [
         ({'kv_stride': 0}, 'kv_stride: expected 1 or more, got 0'),
+        ({'channels': 0}, 'channels: expected 1 or more, got 0'),
         ({'num_heads': 3}, 'channels: expected a multiple of num_heads=3, got 8'),
     ],
     ids=str,

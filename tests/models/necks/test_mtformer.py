@@ -47,6 +47,7 @@ def cross_block(count: int = 3, **options: Any) -> CrossTaskBlock:
         'feature_mapping': True,
         'feature_fusion': True,
         'feature_balance': True,
+        'unmapped_residual': True,
         **options,
     }
     block = CrossTaskBlock(**arguments)
@@ -88,18 +89,19 @@ def test_without_what_others_say_the_cross_block_is_the_self_block() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('residual', [True, False])
 @pytest.mark.parametrize('fusion', [True, False])
-def test_with_the_others_mapped_to_nought_a_task_is_alone(fusion: bool) -> None:
-    """It is then a self block whose attention is A + M_f(M(A)), or A + M(A): whatever the others hold."""
+def test_with_the_others_mapped_to_nought_a_task_is_alone(fusion: bool, residual: bool) -> None:
+    """It is then a self block of attention A + M_f(M(A)), or A + M(A), or that without A: whatever the others hold."""
     own, *others = maps()
-    block = cross_block(feature_fusion=fusion)
+    block = cross_block(feature_fusion=fusion, unmapped_residual=residual)
     for task in THREE[1:]:
         silence(block.mappings[task][-1])
     attended = block.attention(block.norm(own))
     mapped = block.mappings['semseg'](attended)
     if fusion:
         mapped = block.fusion(torch.cat([mapped, torch.zeros(*mapped.shape[:-1], 12)], dim=-1))
-    x = own + attended + mapped
+    x = own + attended + mapped if residual else own + mapped
     expected = x + block.mlp(block.mlp_norm(x))
     torch.testing.assert_close(block(own, *others), expected)
     torch.testing.assert_close(block(own, *maps()[:2]), expected)
@@ -293,7 +295,9 @@ def test_one_task_works_without_cross_attention(pyramid: list[Tensor], tasks: di
         ({'cross_attention': False, 'feature_balance': False}, 'feature_balance=False is for cross_attention=True'),
         ({'feature_mapping': False, 'feature_balance': False}, 'feature_balance=False is for feature_mapping=True'),
         ({'feature_fusion': False, 'feature_balance': False}, 'feature_balance=False is for feature_fusion=True'),
+        ({'cross_attention': False, 'unmapped_residual': False}, 'unmapped_residual=False is for cross_attention=True'),
         ({'cross_attention': False, 'update_others': True}, 'update_others=True is for .* set update_others=False too'),
+        ({'contrast': 'info_nce_batch', 'contrast_weight': -1.0}, 'contrast_weight: expected 0 or more, got -1.0'),
         ({'num_blocks': (2, 2)}, r'num_blocks: expected three numbers, .* got \(2, 2\)'),
         ({'num_blocks': (2, 2, -1)}, r'num_blocks: expected three numbers, .* got \(2, 2, -1\)'),
         ({'num_heads': 0}, 'num_heads: expected 1 or more, got 0'),

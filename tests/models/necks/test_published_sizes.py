@@ -107,6 +107,7 @@ CHANGES = {
     'feature_mapping': (-1, -1),
     'feature_fusion': (-1, -1),
     'feature_balance': (1, 1),
+    'unmapped_residual': (0, 0),
     'update_others': (0, 0),
     'scale_quirk': (0, 0),
     'legacy_patch_embed': (-1, 0),

@@ -66,6 +66,7 @@ def test_it_is_its_transcription(
     'config',
     [
         {'type': 'MTFormer', 'channels': 12, 'num_heads': 2, 'update_others': True},
+        {'type': 'MTFormer', 'channels': 12, 'num_heads': 2, 'unmapped_residual': False},
         {'type': 'MTFormer', 'channels': 12, 'num_heads': 2, 'feature_fusion': False},
         {'type': 'DeMT', 'channels': 8, 'query': False},
         {'type': 'DeMT', 'channels': 8, 'attention': 'none'},

@@ -235,6 +235,8 @@ def test_compiled(tasks: dict[str, Task], pyramid: list[Tensor], in_channels: tu
         ({'saff': 5}, r'saff: expected 0 to 4 scales, got 5'),
         ({'sfd': 3}, r'sfd: expected 0 to 2 scales, got 3'),
         ({'sfd': 0}, r'lthd=True borrows the attention of SFD, but sfd=0'),
+        ({'sfd': 0, 'lthd': False, 'distill': 'cross'}, r"distill='cross' is for sfd=1 or sfd=2, but that is 0: set"),
+        ({'sfd': 0, 'lthd': False, 'num_terms': 2}, r'num_terms=2 is for sfd=1 or sfd=2, .*set num_terms=None too'),
         ({'ffn_ratio': 0}, r'ffn_ratio: expected 1 or more, got 0'),
         ({'num_terms': 0}, r"num_terms: expected 1 or more, with distill='self', got 0 with 'self'"),
         ({'num_terms': 2, 'distill': 'cross'}, r"num_terms: .*got 2 with 'cross'"),
