@@ -2,8 +2,7 @@
 #
 # MTFormer, EfficientNet-Lite0 trained on ImageNet, on generated rooms at 48x64.
 # Nothing is published on rooms. The decoder is as in mtformer_swin-t_rooms.py: all four maps at 1/4, windows of 4
-# pixels, a quarter of the published width. The learning rate is a third of the shared one: at 3e-3 one of three seeds
-# lost depth in its first 100 steps and did not find it again.
+# pixels, a quarter of the published width.
 _base_ = '../mtl/mtl_efficientnet-lite0_rooms.py'
 model = dict(
     neck=dict(
@@ -22,4 +21,3 @@ model = dict(
         normals=dict(type='HighResolutionHead', in_channels=64, bias=False, upsample=2),
     ),
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-3))

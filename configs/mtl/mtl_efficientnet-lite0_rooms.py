@@ -6,7 +6,7 @@
 _base_ = [
     '../_base_/protocols/mtan_rooms.py',
     '../_base_/backbones/efficientnet_lite0.py',
-    '../_base_/schedules/adamw_rooms.py',
+    '../_base_/schedules/adamw_rooms_pretrained.py',
     '../_base_/default_runtime.py',
 ]
 data_preprocessor = dict(_base_.data_preprocessor, **_base_.backbone_input)
