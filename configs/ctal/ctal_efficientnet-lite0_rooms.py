@@ -12,6 +12,7 @@ model = dict(
         channels=64,
         initial_channels=128,
         initial_mid_channels=32,
+        with_cp=False,
     ),
     heads=dict(_delete_=True, type='BottleneckHead', in_channels=64, mid_channels=16),
 )

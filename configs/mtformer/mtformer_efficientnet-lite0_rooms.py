@@ -11,6 +11,7 @@ model = dict(
         in_channels=_base_.backbone_channels,
         channels=64,
         window=4,
+        with_cp=False,
         contrast='nce_bank',
         contrast_options=dict(num_samples=_base_.train_dataloader.dataset.length, num_negatives=64),
     ),
