@@ -44,11 +44,13 @@ def test_the_baseline_is_our_single_task_result() -> None:
 
 @pytest.mark.parametrize('method', ['stl', 'mtl', 'ctal', 'demt', 'mtformer', 'tif'])
 def test_every_method_has_learnt_rooms(method: str) -> None:
-    """At least 3 times the mIoU of constants and at most 0.6 of their errors, in the mean."""
+    """At least 3 times the mIoU of constants and at most 0.6 of their errors, with every seed."""
     trivial = score_trivial(load_config(DOCS.parent / f'configs/{method}/{method}_efficientnet-lite0_rooms.py'))
     page = (DOCS / 'rooms.md').read_text()
     assert f'mIoU {trivial["semseg/mIoU"]:.2f}, relErr {trivial["depth/relErr"]:.3f}, rmse\n' in page
     assert f'{trivial["depth/rmse"]:.3f} m, mErr {trivial["normals/mErr"]:.1f} degrees' in page
-    scores = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())['scores']
-    assert scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
-    assert all(scores[error] <= 0.6 * trivial[error] for error in ('depth/rmse', 'normals/mErr'))
+    runs = json.loads((DOCS / f'results/rooms/{method}/result.json').read_text())['runs']
+    assert len(runs) == 3
+    for scores in (run['scores'] for run in runs):
+        assert scores['semseg/mIoU'] >= 3 * trivial['semseg/mIoU']
+        assert all(scores[error] <= 0.6 * trivial[error] for error in ('depth/rmse', 'normals/mErr'))
