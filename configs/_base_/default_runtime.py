@@ -1,5 +1,4 @@
 default_scope = 'mtlbox'
-model = dict(channels_last=False)  # True: weights and images as NHWC
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
@@ -33,6 +32,7 @@ visualizer = dict(
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
 )
 log_processor = dict(by_epoch=True, window_size=20)
+channels_last = False  # True: the model's weights and images are laid out as NHWC
 sync_bn = None  # 'torch': batch norm reads the images of all processes, on GPUs
 log_level = 'INFO'
 randomness = dict(seed=0, deterministic=False)

@@ -14,7 +14,7 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
 from mtlbox.compat import ensure_torchvision
-from mtlbox.config import load_config
+from mtlbox.config import laid_out, load_config
 from mtlbox.config.tasks import palettes_of
 from mtlbox.datasets.image_file import read_image
 from mtlbox.engine.checkpoint import load_weights, weights_of
@@ -62,7 +62,7 @@ class MTLInferencer:
         cfg = config if isinstance(config, Config) else load_config(config, cfg_options, purpose='infer')
         init_default_scope(cfg.get('default_scope', 'mtlbox'))
         weights = weights_of(load_from_anywhere(str(checkpoint)), ema=ema, source=checkpoint)
-        self.model = MODELS.build(cfg.model)
+        self.model = MODELS.build(laid_out(cfg.model, cfg))
         load_weights(self.model, weights, str(checkpoint))
         self.model.to(device or get_device())
         self.model.eval()

@@ -24,7 +24,7 @@ from mtlbox.config.source import explained, read_source
 from mtlbox.config.tasks import check_tasks
 from mtlbox.registry import did_you_mean
 
-__all__ = ['ConfigError', 'check_config', 'config_hash', 'config_text', 'load_config', 'require_sections']
+__all__ = ['ConfigError', 'check_config', 'config_hash', 'config_text', 'laid_out', 'load_config', 'require_sections']
 
 _NEEDED = {
     'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -83,8 +83,15 @@ def check_config(
         replaces_used: Says of it whether it has another value than the one that a base has used.
     """
     check_top_level(cfg, name, is_used, replaces_used)
+    if not isinstance(cfg.get('channels_last', False), bool):
+        raise ConfigError(f'{name}: channels_last must be True or False, but is {cfg.channels_last!r}.')
     check_sections(cfg, name)
     check_tasks(cfg, name)
+
+
+def laid_out(model: dict[str, Any], cfg: Config) -> dict[str, Any]:
+    """Return the section ``model``, with ``channels_last=True`` where the config says so at the top."""
+    return {**model, 'channels_last': True} if cfg.get('channels_last') else model
 
 
 def require_sections(cfg: Config, name: str, keys: tuple[str, ...]) -> None:

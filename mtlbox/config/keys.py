@@ -12,7 +12,15 @@ from mtlbox.registry import nearest
 
 RUNNER_KEYS = {
     *(name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')),
-    *('model_wrapper_cfg', 'custom_imports', 'find_unused_parameters', 'sync_bn', 'runner_type', 'compile'),
+    *(
+        'model_wrapper_cfg',
+        'custom_imports',
+        'find_unused_parameters',
+        'sync_bn',
+        'runner_type',
+        'compile',
+        'channels_last',
+    ),
 }
 _PLACES = {
     'amp': '--amp, or optim_wrapper.type',

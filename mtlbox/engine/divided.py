@@ -31,7 +31,7 @@ class DividedModel(nn.Module, ABC):
         super().__init__()
         if getattr(module, 'channels_last', False):
             raise ValueError(
-                f'model_wrapper_cfg is {type(self).__name__}, which flattens the weights that model.channels_last=True '
+                f'model_wrapper_cfg is {type(self).__name__}, which flattens the weights that channels_last=True '
                 'lays out as NHWC. Set it to False; model.data_preprocessor.channels_last=True is for the images alone.'
             )
         initialise = getattr(module, 'init_weights', None)

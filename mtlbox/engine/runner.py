@@ -15,13 +15,14 @@ from mmengine.device import get_device
 from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import convert_sync_batchnorm, is_model_wrapper
-from mmengine.optim import BaseOptimWrapper, OptimWrapper
+from mmengine.optim import BaseOptimWrapper, OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop
 from torch import cuda, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from mtlbox.compat import ensure_torchvision
+from mtlbox.config import laid_out
 from mtlbox.engine.building import CheckedBuilds
 from mtlbox.engine.checkpoint import (
     CheckpointError,
@@ -105,6 +106,10 @@ class MTLRunner(CheckedBuilds):
         while any(name.endswith(self._timestamp) for name in MessageHub._instance_dict):
             count += 1  # logger, visualizer and message hub are found by name: a second run in a second must not share
             self._timestamp = f'{started}_{count}'
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, laid out as NHWC where the config has ``channels_last=True``."""
+        return super().build_model(laid_out(model, self.cfg) if isinstance(model, dict) else model)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for DDP, on CPUs without device ids, or by ``model_wrapper_cfg``, e.g. ``dict(type='FSDP')``.
@@ -251,8 +256,11 @@ class MTLRunner(CheckedBuilds):
         """
         configured = settings(self)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
-        if resume_optimizer and isinstance(self.optim_wrapper, OptimWrapper):
-            lay_out_state(self.optim_wrapper.optimizer)
+        if resume_optimizer:
+            is_dict = isinstance(self.optim_wrapper, OptimWrapperDict)
+            for wrapper in self.optim_wrapper.values() if is_dict else [self.optim_wrapper]:
+                if isinstance(wrapper, OptimWrapper):
+                    lay_out_state(wrapper.optimizer)
         changed: dict[str, tuple[Any, Any]] = {}  # once for all groups of parameters
         for name, value in settings(self).items():
             if name in configured and configured[name] != value:

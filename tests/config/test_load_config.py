@@ -71,7 +71,7 @@ class TestFile:
         'path', sorted((Path(__file__).parents[2] / 'configs').glob('[!_]*/*.py')), ids=lambda p: p.stem
     )
     def test_every_config_of_the_package(self, path):
-        assert load_config(path, {'model.channels_last': True}).model.type
+        assert load_config(path, {'channels_last': True}).model.type
 
     def test_hash_follows_the_content(self, load):
         first, same, other = config_hash(load()), config_hash(load()), config_hash(load(('lr=0.1', 'lr=0.2')))

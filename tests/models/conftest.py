@@ -11,7 +11,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from mtlbox.config import load_config
+from mtlbox.config import laid_out, load_config
 from mtlbox.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def make_small(method_config: str) -> Callable[..., tuple[nn.Module, dict[str, A
             neck.in_channels = CHANNELS
         if 'feature_size' in neck:
             neck.feature_size = (SIZE[0] // 4, SIZE[1] // 4)
-        model = MODELS.build(cfg.model)
+        model = MODELS.build(laid_out(cfg.model, cfg))
         pipeline = [dict(type='PackMultiTaskInputs')]
         rooms = DATASETS.build(
             dict(type='RoomsDataset', length=images, size=SIZE, tasks=model.tasks, pipeline=pipeline)

@@ -1,4 +1,4 @@
-"""``model.channels_last``: another order in memory, not another function, whatever is done to the model."""
+"""``channels_last``: another order in memory, not another function, whatever is done to the model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def build(kind: str = 'mtl', *, channels_last: bool = True, **backbone: Any) -> 
     arch = {f'stage{i}': dict(num_modules=1, block='BASIC', num_blocks=(1,) * i) for i in range(1, 5)}
     for i, stage in enumerate(arch.values(), start=1):
         stage['num_channels'] = tuple(4 * 2**j for j in range(i))
-    cfg = load_config(ROOT / f'configs/{kind}/{kind}_hrnet18_rooms.py', {'model.channels_last': channels_last})
+    cfg = load_config(ROOT / f'configs/{kind}/{kind}_hrnet18_rooms.py')
+    cfg.model.channels_last = channels_last
     cfg.model.backbone.update(arch=arch, **backbone)
     cfg.model.heads.in_channels = 60
     cfg.model.data_preprocessor.channels_last = False
@@ -71,7 +72,7 @@ def assert_near(gradients: dict[str, Tensor], expected: dict[str, Tensor], toler
 def test_every_method_gives_the_same(make_small: Callable[..., tuple[nn.Module, dict[str, Any]]]) -> None:
     results = []
     for value in (False, True):
-        model, batch = make_small(2, {'model.channels_last': value, 'model.data_preprocessor.channels_last': False})
+        model, batch = make_small(2, {'channels_last': value, 'model.data_preprocessor.channels_last': False})
         assert laid_out(model) is value and not is_last(batch['inputs'])
         freeze_statistics(model)
         results.append(losses_and_gradients(model, batch))
@@ -154,5 +155,5 @@ def test_recomputed_and_in_half_precision() -> None:
 
 @pytest.mark.parametrize('value', ['nhwc', None, 2])
 def test_other_values_are_refused_with_the_config(value: object) -> None:
-    with pytest.raises(ConfigError, match=rf'model\.channels_last of STL must be True or False, but is {value!r}'):
-        load_config(ROOT / 'configs/stl/stl_hrnet18_rooms.py', {'model.channels_last': value})
+    with pytest.raises(ConfigError, match=rf'rooms\.py: channels_last must be True or False, but is {value!r}'):
+        load_config(ROOT / 'configs/stl/stl_hrnet18_rooms.py', {'channels_last': value})

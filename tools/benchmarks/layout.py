@@ -6,7 +6,7 @@ Both tables are of ratios alone: what is compared runs in turn in one process, s
 both, and a ratio is the median over rounds. Below 1 the change is the faster one.
 
 ``channels_last``: forward pass and training step of each config that fits a pattern (as in ``models.py``) with
-``model.data_preprocessor.channels_last=True``, and with ``model.channels_last=True``, weights too, over those without.
+``model.data_preprocessor.channels_last=True``, and with ``channels_last=True``, weights too, over those without.
 
 ``branches``: forward and backward of one layer of each of ``--tasks`` tasks, of one shape, in a single batched product
 or grouped convolution, over a loop over the tasks. The shapes are those of the decoders at 1/4 of ``--size``.

@@ -106,7 +106,7 @@ class CrossTaskBlock(nn.Module):
         if len(self.mappings):
             told = [mapping(part) for mapping, part in zip(self.mappings.values(), told)]
         fused = sum(told[1:], told[0]) if self.fusion is None else self.fusion(torch.cat(list(told), dim=-1))
-        x = own + (attended[0] + fused if self.unmapped_residual else fused)
+        x = (own + attended[0] if self.unmapped_residual else own) + fused
         return x + self.mlp(self.mlp_norm(x))
 
 
