@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mtlbox.config import ConfigError, config_hash, config_text, load_config
 from mtlbox.registry import UnknownComponentError
@@ -72,6 +73,12 @@ class TestFile:
     )
     def test_every_config_of_the_package(self, path):
         assert load_config(path, {'channels_last': True}).model.type
+
+    def test_the_runtime_stands_beside_a_base_with_the_model(self, tmp_path):
+        (tmp_path / 'model.py').write_text("model = dict(type='MultiTaskModel')\n")
+        runtime = Path(__file__).parents[2] / 'configs/_base_/default_runtime.py'
+        (tmp_path / 'config.py').write_text(f"_base_ = ['model.py', {str(runtime)!r}]\n")
+        assert Config.fromfile(tmp_path / 'config.py').model == {'type': 'MultiTaskModel'}
 
     def test_hash_follows_the_content(self, load):
         first, same, other = config_hash(load()), config_hash(load()), config_hash(load(('lr=0.1', 'lr=0.2')))

@@ -341,7 +341,7 @@ def train_in_two_parts(
     steps: list[dict[str, float]] = []
     for epoch, wrapper in enumerate(wrappers, start=1):
         part = copy.deepcopy(cfg)
-        part.model_wrapper_cfg, part.model.channels_last = wrapper, channels_last[epoch - 1]
+        part.model_wrapper_cfg, part.channels_last = wrapper, channels_last[epoch - 1]
         part.train_cfg.max_epochs, part.resume = epoch, epoch > 1
         part.experiment_name = f'{cfg.experiment_name}-{epoch}'
         result = train(part)
