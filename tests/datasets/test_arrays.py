@@ -285,6 +285,18 @@ def test_hashes_are_sorted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sums_hold(tmp_path) and not list(tmp_path.rglob('*.part'))
 
 
+def test_parts_of_hashes_lie_where_none_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_as_on_nfs(mode: str, *, dir: Path, **kwargs: Any) -> Any:
+        return open(dir / '.nfs0001', mode, **kwargs)
+
+    monkeypatch.setattr(hashes, 'TemporaryFile', open_as_on_nfs)
+    (tmp_path / 'a').write_bytes(b'a')
+    Hashes(tmp_path).note([{tmp_path / 'a': hashes._hash(tmp_path / 'a')}])
+    Hashes(tmp_path).finish()
+    assert (tmp_path / '.mtlbox/.nfs0001').exists() and sums_hold(tmp_path)
+    assert (tmp_path / HASHES).read_text().count('\n') == 1
+
+
 def test_hashes_that_a_kill_kept_from_being_noted(tmp_path: Path) -> None:
     (tmp_path / 'a').write_bytes(b'a')
     Hashes(tmp_path).finish()
