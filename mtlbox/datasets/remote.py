@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.arrays import SETS
+from mtlbox.datasets.messages import origin_at
 from mtlbox.engine.fetch import fetch
 from mtlbox.registry import did_you_mean
 
@@ -123,7 +124,7 @@ def instructions(dataset: str) -> str:
     if dataset not in LAYOUTS:
         raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, {**LAYOUTS, **SOURCES})}')
     layout = LAYOUTS[dataset]
-    origin = layout.dataset.origin_of(dataset).format(root='ROOT')
+    origin = origin_at(layout.dataset.origin_of(dataset), 'ROOT')
     return (
         f'{dataset} ({layout.title}) is not fetched by this program.\n'
         f'To get it: {origin}\nThen look whether it is whole: python tools/data.py verify {dataset} ROOT\n'
