@@ -10,6 +10,7 @@ from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.arrays import SETS
 from mtlbox.datasets.layouts.nyu_official import find_official
 from mtlbox.datasets.listed import ListedDataset
+from mtlbox.datasets.messages import origin_at
 from mtlbox.datasets.remote import SOURCES
 from mtlbox.datasets.verify import KNOWN, build, parts_of, recognise, silent
 from mtlbox.registry import did_you_mean
@@ -61,7 +62,7 @@ def _describe(dataset: str) -> list[str]:
 
 def _how_to_get(dataset: str) -> list[str]:
     cls = KNOWN[dataset][0] if dataset in KNOWN else None
-    lines = [f'to get it: {cls.origin_of(dataset).format(root="ROOT")}'] if cls is not None else []
+    lines = [f'to get it: {origin_at(cls.origin_of(dataset), "ROOT")}'] if cls is not None else []
     if dataset in SETS:
         lines.append(f'python tools/data.py convert {dataset} SOURCE ROOT makes it of any of its layouts')
     if dataset in SOURCES:

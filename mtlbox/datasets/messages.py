@@ -44,13 +44,18 @@ def free_folder(root: str) -> str:
     return root if usable else f'{root.rstrip("/")}_replica'
 
 
+def origin_at(origin: str, root: str) -> str:
+    """Return where a data set comes from, with ``root`` for each ``{root}``; other braces stay."""
+    return origin.replace('{root}', root)
+
+
 def how_to_get(origin: str, layout: str, root: str) -> str:
     """Say where a data set comes from, and how to do without: by a replica of ``layout``, in the place of ``root``.
 
     ``origin`` is that of the data set, which may hold ``{root}``.
     """
     return (
-        f'To get it: {origin.format(root=root)}\n'
+        f'To get it: {origin_at(origin, root)}\n'
         'To try everything without it, on rendered rooms: '
         f'python tools/data.py replica {layout} {free_folder(root)}'
     )

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from mtlbox.datasets.layouts import LAYOUTS, SEVERAL
 from mtlbox.datasets.layouts.arrays import SETS
+from mtlbox.datasets.messages import origin_at
 from mtlbox.engine.fetch import fetch
 from mtlbox.registry import did_you_mean
 
@@ -123,7 +124,7 @@ def instructions(dataset: str) -> str:
     if dataset not in LAYOUTS:
         raise ValueError(f'{dataset!r} is no data set.{did_you_mean(dataset, {**LAYOUTS, **SOURCES})}')
     layout = LAYOUTS[dataset]
-    origin = layout.dataset.origin_of(dataset).format(root='ROOT')
+    origin = origin_at(layout.dataset.origin_of(dataset), 'ROOT')
     return (
         f'{dataset} ({layout.title}) is not fetched by this program.\n'
         f'To get it: {origin}\nThen look whether it is whole: python tools/data.py verify {dataset} ROOT\n'
@@ -135,7 +136,7 @@ def download(dataset: str, root: str | Path, *, keep: bool = False, quiet: bool 
     """Fetch a data set such that ``root`` holds it; return what to do next.
 
     What was fetched before, in part too, is not fetched again, nor is unpacked again what was. Archives are unpacked
-    beside ``root``, which appears when it is complete.
+    beside ``root``, which appears when it is complete; an empty one that is there stays the same folder.
 
     Args:
         dataset: Name in :data:`SOURCES`.
@@ -157,18 +158,22 @@ def download(dataset: str, root: str | Path, *, keep: bool = False, quiet: bool 
         for file in source.files:
             _fetch(file, root, quiet=quiet)
         return source.then.format(root=root)
-    if root.is_file() or (root.is_dir() and any(root.iterdir())):
+    folder = root.with_name(f'{root.name}.download')
+    whole = folder / f'{dataset}.whole'  # what becomes root
+    if not whole.is_dir() and (root.is_file() or (root.is_dir() and any(root.iterdir()))):
         raise FileExistsError(
             f'{root} exists and holds something: name a new folder, or look at what there is with python tools/data.py '
             f'info {dataset} {root}'
         )
-    folder = root.with_name(f'{root.name}.download')
-    first, *others = [_unpacked(file, folder, source.holds, keep=keep, quiet=quiet) for file in source.files]
-    for other in others:
-        _move_into(first, other)
+    if not whole.is_dir():
+        first, *others = [_unpacked(file, folder, source.holds, keep=keep, quiet=quiet) for file in source.files]
+        for other in others:
+            _move_into(first, other)
+        os.rename(first, whole)
     if root.is_dir():
-        root.rmdir()
-    os.rename(first, root)
+        _move_into(root, whole)  # it may be where the user's shell is
+    else:
+        os.rename(whole, root)
     if not keep:
         shutil.rmtree(folder)
     return f'python tools/data.py verify {dataset} {root}'

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mtlbox.datasets.npy import write_whole
 from mtlbox.tasks.base import Array
@@ -90,7 +91,7 @@ def look_once(
         return False
     look()
     if settled:
-        _write_verdicts(root, name, [digests, *(verdict for verdict in kept if not verdict.items() <= digests.items())])
+        _write_verdict(root, name, digests)
     return True
 
 
@@ -113,12 +114,11 @@ def ask_once(root: str | Path, key: Sequence[str], files: Iterable[str], find: C
     if known is not None:
         return known
     with _alone(root, name):
-        kept = _read_verdicts(root, name)
-        known = _find_answer(kept, stamp)  # of another process
+        known = _find_answer(_read_verdicts(root, name), stamp)  # of another process
         if known is not None:
             return known
         found = find()
-        _write_verdicts(root, name, [{'files': stamp.digest, 'found': found}, *kept])
+        _write_verdict(root, name, {'files': stamp.digest, 'found': found})
     return found
 
 
@@ -133,26 +133,41 @@ def _alone(root: str, name: str) -> Iterator[None]:
         for place in _places(root) if fcntl is not None else ():
             with suppress(OSError):
                 place.mkdir(parents=True, exist_ok=True)
-                fcntl.flock(stack.enter_context(open(place / f'{name}.lock', 'a')), fcntl.LOCK_EX)
+                _lock(stack.enter_context(open(place / f'{name}.lock', 'a')))
                 break
         yield
 
 
-def _write_verdicts(root: str, name: str, latest: Sequence[dict[str, str]]) -> None:
-    text = json.dumps({**_FORMAT, 'verdicts': latest[:_KEPT]}, indent=1).encode()
+def _lock(file: IO[str]) -> None:
+    """Lock a file; say so where that takes waiting."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print_log(f'Another process reads the same files; waiting for what it finds ({file.name}).', 'current')
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _write_verdict(root: str, name: str, verdict: dict[str, str]) -> None:
+    """Write a verdict before those of its place that it does not stand for."""
     for place in _places(root):
         with suppress(OSError):  # it is a convenience: a full or a write-protected disk must not stop a training
             place.mkdir(parents=True, exist_ok=True)
-            write_whole(place / name, lambda file: file.write(text))
+            kept = [one for one in _read_place(place, name) if not one.items() <= verdict.items()]
+            text = json.dumps({**_FORMAT, 'verdicts': [verdict, *kept][:_KEPT]}, indent=1).encode()
+            write_whole(place / name, lambda file, text=text: file.write(text))
             break
 
 
 def _read_verdicts(root: str, name: str) -> list[dict[str, str]]:
-    for place in _places(root):
-        with suppress(OSError, ValueError):
-            found = json.loads((place / name).read_text(encoding='utf-8'))
-            if isinstance(found, dict) and found.items() >= _FORMAT.items():
-                return [verdict for verdict in found.get('verdicts', []) if isinstance(verdict, dict)]
+    """Return the verdicts of all places: the data's own may be on other files, and not ours to write."""
+    return [verdict for place in _places(root) for verdict in _read_place(place, name)]
+
+
+def _read_place(place: Path, name: str) -> list[dict[str, str]]:
+    with suppress(OSError, ValueError):
+        found = json.loads((place / name).read_text(encoding='utf-8'))
+        if isinstance(found, dict) and found.items() >= _FORMAT.items():
+            return [verdict for verdict in found.get('verdicts', []) if isinstance(verdict, dict)]
     return []
 
 

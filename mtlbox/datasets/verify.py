@@ -174,8 +174,13 @@ def parts_of(
         if key not in cls.CHOICES:
             raise ValueError(f'{dataset} has no choice of {key!r}.{did_you_mean(key, cls.CHOICES)}')
     wanted = None if labels is None else tuple(label for label in tasks if label in labels)
-    chosen = tuple(sorted((key, tuple(values)) for key, values in (choice or {}).items()))
+    chosen = tuple((key, _in_order(values, cls.CHOICES[key])) for key, values in sorted((choice or {}).items()))
     return [Part(dataset, str(root), split, wanted, subset, chosen) for split in cls.METAINFO['sizes']]
+
+
+def _in_order(values: Sequence, known: Sequence) -> tuple:
+    """Return values, each once, in the order of those that are known; others, which the class refuses, are the last."""
+    return tuple(dict.fromkeys([*(value for value in known if value in values), *values]))
 
 
 def recognise(root: str | Path) -> list[Part]:

@@ -134,7 +134,7 @@ def test_a_killed_conversion_loses_and_repeats_nothing(tmp_path: Path, layout: s
         '    done.append(path)\n'
         '    def half(file):\n'
         '        fill(file)\n'
-        '        if len(done) == 26: os.kill(os.getpid(), 9)\n'
+        '        if len(done) == 27: os.kill(os.getpid(), 9)\n'
         '    write(path, half)\n'
         'npy.write_whole = killed\n'
         f'convert({str(source)!r}, {str(root)!r}, dataset="{name}-arrays", quiet=True)\n'
@@ -142,7 +142,7 @@ def test_a_killed_conversion_loses_and_repeats_nothing(tmp_path: Path, layout: s
     ended = subprocess.run([sys.executable, '-c', program], capture_output=True, check=False)
     assert ended.returncode == -9, ended.stderr
     before = {path: path.stat().st_mtime_ns for path in root.rglob('*.npy')}
-    assert len(before) == 21 and list(root.rglob('*.part'))  # after four markers, 4 samples of 5 files, and one file
+    assert len(before) == 21 and list(root.rglob('*.part'))  # after five markers, 4 samples of 5 files, and one file
     with open(root / HASHES, 'a') as file:
         file.write('0123')  # a line that was cut off
     cls, tasks = LAYOUTS[layout].dataset, LAYOUTS[layout].tasks
@@ -194,7 +194,27 @@ def test_a_changed_source_or_a_damaged_file_is_converted_anew(tmp_path: Path) ->
     assert convert(source, root, dataset='nyud-arrays', quiet=True) == {'train': 0, 'val': 0}
 
 
-def test_a_sample_goes_with_its_source_and_comes_back_as_that_is(tmp_path: Path) -> None:
+def test_a_split_that_has_gone_takes_no_arrays_with_it(tmp_path: Path) -> None:
+    source, root = replica('pascal', tmp_path / 'in'), tmp_path / 'out'
+    listed = source / 'ImageSets/Context/test_new.txt'
+    listed.write_text('test_000001\n')
+    for folder in ('JPEGImages', 'pascal-context/trainval'):
+        file = next((source / folder).glob('val_000001.*'))
+        file.with_stem('test_000001').write_bytes(file.read_bytes())
+    convert(source, root, dataset='pascal-arrays', labels=['boundary'], quiet=True)
+    before = {path for path in root.rglob('*') if path.is_file()}
+    listed.rename(tmp_path / 'kept')
+    with pytest.raises(FileNotFoundError, match=r'has no split test_new any more.* delete .*/\.mtlbox/splits'):
+        convert(source, root, dataset='pascal-arrays', labels=['boundary'], quiet=True)
+    assert root / 'image/test_000001.npy' in before == {path for path in root.rglob('*') if path.is_file()}
+    (root / '.mtlbox/splits').unlink()
+    convert(source, root, dataset='pascal-arrays', labels=['boundary'], quiet=True)
+    assert not (root / 'image/test_000001.npy').exists()
+
+
+def test_a_sample_goes_with_its_source_and_comes_back_as_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, root = replica('synthia', tmp_path / 'in'), tmp_path / 'out'
     convert(source, root, dataset='synthia-arrays', quiet=True)
     number = sorted(path.stem for path in (source / 'RGB').iterdir())[1]
@@ -202,7 +222,12 @@ def test_a_sample_goes_with_its_source_and_comes_back_as_that_is(tmp_path: Path)
     arrays = {path: path.read_bytes() for path in root.rglob(f'{number}.npy')}
     for path in files:
         path.unlink()
-    assert not any(convert(source, root, dataset='synthia-arrays', quiet=True).values())
+    said = []
+    with monkeypatch.context() as patch:
+        patch.setattr('mtlbox.datasets.layouts.arrays.print_log', lambda message, logger: said.append(message))
+        for _ in range(2):
+            assert not any(convert(source, root, dataset='synthia-arrays', quiet=True).values())
+    assert said == [f'{root}: 1 removed, since {source} has them no longer.']
     assert len(arrays) >= 3 and not any(path.exists() for path in arrays) and sums_hold(root)
     assert verify('synthia', root, quiet=True).splits['all'].samples == 4
     for path, content in files.items():
@@ -257,7 +282,7 @@ def test_what_older_conversions_knew_of_their_sources_counts(tmp_path: Path) -> 
     (root / '.mtlbox/sources').unlink()
     (root / '.mtlbox/sources.json').write_text(json.dumps(old))
     assert convert(source, root, dataset='nyud-arrays', labels=['depth'], quiet=True) == {'train': 1, 'val': 0}
-    assert [path.name for path in (root / '.mtlbox').iterdir()] == ['sources']
+    assert [path.name for path in (root / '.mtlbox').iterdir() if path.name.startswith('sources')] == ['sources']
 
 
 def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
@@ -283,6 +308,18 @@ def test_hashes_are_sorted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     lines = (tmp_path / HASHES).read_text(encoding='utf-8').splitlines()
     assert [line.partition('  ')[2] for line in lines] == sorted(names[:-1])
     assert sums_hold(tmp_path) and not list(tmp_path.rglob('*.part'))
+
+
+def test_parts_of_hashes_lie_where_none_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_as_on_nfs(mode: str, *, dir: Path, **kwargs: Any) -> Any:
+        return open(dir / '.nfs0001', mode, **kwargs)
+
+    monkeypatch.setattr(hashes, 'TemporaryFile', open_as_on_nfs)
+    (tmp_path / 'a').write_bytes(b'a')
+    Hashes(tmp_path).note([{tmp_path / 'a': hashes._hash(tmp_path / 'a')}])
+    Hashes(tmp_path).finish()
+    assert (tmp_path / '.mtlbox/.nfs0001').exists() and sums_hold(tmp_path)
+    assert (tmp_path / HASHES).read_text().count('\n') == 1
 
 
 def test_hashes_that_a_kill_kept_from_being_noted(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -78,6 +80,13 @@ def test_values_of_fields_may_be_limited(root: Path) -> None:
 def test_a_file_that_is_at_no_place_is_named_with_all_of_them(root: Path) -> None:
     (root / 'coarse/x_9.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'Missing: \S+/fine/x_9\.png or \S+/coarse/x_9\.png\.'):
+        build(root)
+
+
+def test_where_to_get_it_may_hold_braces(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Small, 'ORIGIN', 'unpack it to {root}/{train,val}/x.png')
+    shutil.rmtree(root)
+    with pytest.raises(FileNotFoundError, match=re.escape(f'unpack it to {root}/{{train,val}}/x.png')):
         build(root)
 
 

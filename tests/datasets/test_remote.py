@@ -14,6 +14,7 @@ from urllib.error import URLError
 
 import pytest
 
+from mtlbox.datasets import remote
 from mtlbox.datasets.info import describe
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.arrays import convert
@@ -91,7 +92,14 @@ def test_an_archive_becomes_the_folder(served: Path, tmp_path: Path, monkeypatch
     root.mkdir()
     with monkeypatch.context() as patch:
         patch.chdir(root)
-        assert download('nyud-c', '.', quiet=True).endswith(f'verify nyud-c {root}')  # from what was kept
+        here = os.stat('.').st_ino
+        with monkeypatch.context() as kill:  # when one folder has been moved
+            kill.setattr(remote.os, 'replace', functools.partial(_move_one_folder, [], os.replace))
+            with pytest.raises(KeyboardInterrupt):
+                download('nyud-c', '.', quiet=True)  # from what was kept
+        assert list(root.iterdir())
+        assert download('nyud-c', '.', quiet=True).endswith(f'verify nyud-c {root}')
+        assert os.stat('.').st_ino == root.stat().st_ino == here and os.listdir('.'), 'the shell stands elsewhere'
     assert [part.dataset for part in recognise(root)] == ['nyud-c']
 
 

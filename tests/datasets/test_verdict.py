@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mtlbox.datasets import NYUD, VKITTI2, NYUv2
+from mtlbox.datasets import NYUD, VKITTI2, NYUv2, verdict
 from mtlbox.datasets.layouts import LAYOUTS
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.verdict import Journal, Stamp, ask_once, look_once
@@ -144,6 +144,48 @@ class TestAskOnce:
         find = Look()
         find.error = ValueError('damaged')
         assert self.ask_at_once(files, tmp_path, find) == ['damaged'] * 3 and find.calls == 3
+
+    def test_a_place_of_its_owner_and_one_of_our_own(
+        self, files: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The data's folder holds verdicts on other files and may not be written."""
+        root, key, find = tmp_path / 'data', ('set', 'train'), Look()
+
+        def ask(name: str) -> str:
+            return ask_once(root, key, files[name], lambda: find() or f'found {find.calls}')
+
+        assert ask('image') == 'found 1'
+        (root / '.mtlbox').rename(tmp_path / 'kept')
+        (root / '.mtlbox').write_text('in the way')
+        assert ask('depth') == 'found 2'
+        (root / '.mtlbox').unlink()
+        (tmp_path / 'kept').rename(root / '.mtlbox')
+        (root / '.mtlbox/found-set-train.json.lock').unlink()
+        monkeypatch.setattr(verdict, '_alone', lambda *args: pytest.fail('waits for the lock, though both are known'))
+        assert [ask('image'), ask('depth')] == ['found 1', 'found 2']
+
+    def test_our_own_place_keeps_its_verdicts_and_no_others(self, files: dict[str, list[str]], tmp_path: Path) -> None:
+        place = tmp_path / 'own'
+        for number in range(3):
+            verdict._write_verdict(str(tmp_path / 'data'), 'a.json', {'files': str(number), 'found': ''})
+        (tmp_path / 'data/.mtlbox').rename(place)
+        (tmp_path / 'data/.mtlbox').write_text('in the way')
+        verdict._write_verdict(str(tmp_path / 'data'), 'a.json', {'files': '3', 'found': ''})
+        (tmp_path / 'data/.mtlbox').unlink()
+        place.rename(tmp_path / 'data/.mtlbox')
+        found = verdict._read_verdicts(str(tmp_path / 'data'), 'a.json')
+        assert [one['files'] for one in found] == ['2', '1', '0', '3']
+
+    def test_waiting_is_said_once(
+        self, files: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = []
+        monkeypatch.setattr(verdict, 'print_log', lambda message, logger: said.append(message))
+        self.ask_at_once(files, tmp_path, Look())
+        assert said and all(f'{tmp_path}/data/.mtlbox/found-set-train-depth.json.lock' in one for one in said)
+        said.clear()
+        self.ask_at_once(files, tmp_path, Look())
+        assert not said
 
     def test_where_nothing_can_be_written_each_looks(
         self, files: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from mtlbox.datasets import VKITTI2, vkitti2
 from mtlbox.datasets.class_names import CITYSCAPES_19_CLASSES, VKITTI2_14_CLASSES
 from mtlbox.datasets.layouts.arrays import convert
+from mtlbox.datasets.layouts.hashes import Hashes
 from mtlbox.datasets.layouts.replica import write_replica
 from mtlbox.datasets.rooms import render_room
 from mtlbox.datasets.verify import KNOWN
@@ -98,12 +100,29 @@ def test_a_choice_is_converted(tmp_path: Path) -> None:
     choice = {'variations': ['clone'], 'cameras': [0, 1]}
     written = convert(source, root, dataset='vkitti2-arrays', labels=['depth'], choice=choice, quiet=True)
     assert written == {'train': 6, 'val': 3}
+    choice['cameras'] = [1, 0, 1]  # the order is no choice
+    assert not any(
+        convert(source, root, dataset='vkitti2-arrays', labels=['depth'], choice=choice, quiet=True).values()
+    )
     depth = {'depth': {'type': 'Depth'}}
     assert [len(build(root, tasks=depth, cameras=cameras)) for cameras in ([0], [1], [0, 1])] == [3, 3, 6]
     with pytest.raises(FileExistsError, match=r'cameras \[0, 1\] there, None now'):
         convert(source, root, dataset='vkitti2-arrays', labels=['depth'], choice={'variations': ['clone']})
     with pytest.raises(ValueError, match=r"vkitti2 has no choice of 'camera'\. Did you mean 'cameras'"):
         convert(source, root, dataset='vkitti2-arrays', choice={'camera': [1]})
+
+
+def test_the_command_that_goes_on_is_the_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, root = tmp_path / 'in', tmp_path / 'to here'
+    write_by_hand(source, apart=True)
+    monkeypatch.setattr(Hashes, 'note', lambda self, results: sys.exit())
+    choice = {'variations': ['clone'], 'cameras': [0]}
+    with pytest.raises(SystemExit):
+        convert(source, root, dataset='vkitti2-arrays', labels=['depth'], choice=choice, quiet=True)
+    command = (root / 'unfinished.txt').read_text().removeprefix('The same command goes on: ')
+    assert command.removeprefix(f"tools/data.py convert vkitti2-arrays {source} '{root}' ") == (
+        '--labels depth --cameras 0 --variations clone\n'
+    )
 
 
 def test_what_can_be_chosen_are_arguments_of_the_class() -> None:

@@ -127,7 +127,7 @@ def look_for_pictures(dataset: Taskonomy) -> None:
 
 def look_for_work(dataset: Taskonomy) -> None:
     """Look for what is to be converted, which is everything."""
-    found = find_missing({Part('taskonomy', dataset.data_root, 'train'): dataset}, Path(dataset.data_root))
+    found, _ = find_missing({Part('taskonomy', dataset.data_root, 'train'): dataset}, Path(dataset.data_root))
     if sum(map(len, found.values())) != len(dataset):
         raise AssertionError('something is converted already')
 

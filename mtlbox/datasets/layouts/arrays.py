@@ -11,6 +11,7 @@ of its number while it waits.
 
 from __future__ import annotations
 
+import shlex
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mtlbox.datasets import npy
 from mtlbox.datasets.arrays import ARRAYS, encode_array
@@ -36,7 +38,7 @@ from mtlbox.datasets.layouts.writing import (
 from mtlbox.datasets.listed import ListedDataset
 from mtlbox.datasets.listing import Files
 from mtlbox.datasets.messages import REPLICA_MARKER, UNFINISHED_MARKER
-from mtlbox.datasets.verdict import Stamp
+from mtlbox.datasets.verdict import FOLDER, Stamp
 from mtlbox.datasets.verify import KNOWN, NEEDED, Part, build, parts_of, silent
 from mtlbox.registry import did_you_mean
 from mtlbox.tasks.base import Array
@@ -47,6 +49,7 @@ SETS = {
 """What can be made: name of the result, and name of the data set."""
 REFUSED = {f'{name}-{ARRAYS}': name for name, (cls, _, _) in KNOWN.items() if not issubclass(cls, ListedDataset)}
 """What is not made, since the data set is NumPy files itself, whose pictures are not whole numbers."""
+_SPLITS = f'{FOLDER}/splits'  # those that were written
 _IMAGE = 'image'  # folder of the images, beside those of the labels
 
 
@@ -79,7 +82,7 @@ def convert(
     """Write a data set as arrays below ``root``; return how many samples were written now, per split.
 
     Called again with the same parameters it writes what is missing or whose source has changed, and removes what has no
-    source any more. Every file is complete or absent.
+    source any more, and says how many. Every file is complete or absent.
 
     Args:
         source: Folder of the data.
@@ -92,7 +95,7 @@ def convert(
         quiet: Show no progress bar.
 
     Raises:
-        FileNotFoundError: ``source`` or a file in it is missing.
+        FileNotFoundError: ``source`` or a file in it is missing, or a split that an earlier call has converted.
         FileExistsError: ``root`` holds something else.
         OSError: The disk is too small.
         ValueError: ``dataset``, a label, the subset or a choice is unknown, the data set is arrays already, the layout
@@ -104,14 +107,17 @@ def convert(
     labels = list(KNOWN[name][1]) if labels is None else labels
     parts = parts_of(name, source, labels=labels, subset=subset, choice=choice)
     with silent():
-        written = _convert(dataset, parts, Path(source), Path(root), workers=workers, quiet=quiet)
+        written, removed = _convert(dataset, parts, Path(source), Path(root), workers=workers, quiet=quiet)
         build.cache_clear()
+    if removed:
+        print_log(f'{root}: {removed} removed, since {source} has them no longer.', 'current')
     return written
 
 
 def _convert(
     dataset: str, parts: Sequence[Part], source: Path, root: Path, *, workers: int, quiet: bool
-) -> dict[str, int]:
+) -> tuple[dict[str, int], int]:
+    """Return how many samples were written now, per split, and how many were removed."""
     splits = {
         part: cast(ListedDataset, build(part, check=None, allow_missing=False))
         for part in parts
@@ -130,13 +136,14 @@ def _convert(
         **dict(first.choice),
     }
     claim(root, MARKER, parameters)
+    _refuse_absent(root, (part.split for part in splits), source)
     hashes = Hashes(root)
     lists = {path.relative_to(source).as_posix(): path for one in splits.values() for path in one.list_files()}
     hashes.forget([REPLICA_MARKER, *lists])
     if data.metainfo['replica']:
         write_json(root / REPLICA_MARKER, {'content': 'rendered rooms, converted', **parameters})
-    write_text(root / UNFINISHED_MARKER, f'The same command goes on: tools/data.py convert {dataset} {source} {root}\n')
-    missing = find_missing(splits, root)
+    write_text(root / UNFINISHED_MARKER, f'The same command goes on: {_command(dataset, first, root)}\n')
+    missing, removed = find_missing(splits, root)
     count = sum(map(len, missing.values()))
     if count:
         size = sum(len(encode_file(path, array)) for path, array in _encode(next(_jobs(missing, root))).items())
@@ -151,7 +158,35 @@ def _convert(
         write_text(root / name, path.read_text(encoding='utf-8'))
     (root / UNFINISHED_MARKER).unlink()
     hashes.finish()
-    return {part.split: len(numbers) for part, numbers in missing.items()}
+    return {part.split: len(numbers) for part, numbers in missing.items()}, removed
+
+
+def _command(dataset: str, part: Part, root: Path) -> str:
+    """Return the command that converts what ``part`` is a split of."""
+    every = tuple(KNOWN[part.dataset][1])
+    options: dict[str, Iterable] = {
+        'labels': () if part.labels in (None, every) else part.labels or (),
+        'subset': () if part.subset is None else (part.subset,),
+        **dict(part.choice),
+    }
+    words = ['tools/data.py', 'convert', dataset, part.root, str(root)]
+    for key, values in options.items():
+        words += [f'--{key}', *map(str, values)] if values else []
+    return shlex.join(words)
+
+
+def _refuse_absent(root: Path, splits: Iterable[str], source: Path) -> None:
+    """Raise FileNotFoundError where an earlier run wrote a split that is not among ``splits``; note these else."""
+    path, found = root / _SPLITS, list(splits)
+    before = path.read_text(encoding='utf-8').split() if path.is_file() else []
+    absent = [split for split in before if split not in found]
+    if absent:
+        raise FileNotFoundError(
+            f'{source} has no split {", ".join(absent)} any more, of which {root} holds arrays; none was removed. '
+            f'Bring it back, name another folder, or delete {path} to let its arrays go.'
+        )
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, '\n'.join(found) + '\n')
 
 
 def _jobs(missing: Mapping[Part, Sequence[int]], root: Path) -> Iterator[_Job]:
@@ -177,12 +212,13 @@ def why_not(dataset: str, known: Iterable[str]) -> str:
     return f'Nothing is converted to {dataset!r}.{did_you_mean(dataset, known)}'
 
 
-def find_missing(splits: Mapping[Part, ListedDataset], root: Path) -> dict[Part, array]:
-    """Return the numbers of the samples that are not there yet, each once though several splits may have it.
+def find_missing(splits: Mapping[Part, ListedDataset], root: Path) -> tuple[dict[Part, array], int]:
+    """Return the numbers of the samples that are not there yet, and how many were removed, whose source has gone.
 
-    What is there of a source that has changed or gone since is removed, and what the sources are now is written down.
+    Each is there once though several splits may have it. What is there of a source that has changed or gone since is
+    removed, and what the sources are now is written down.
     """
-    sources, missing = Sources(root), {}
+    sources, missing, removed = Sources(root), {}, 0
     for part, data in splits.items():
         missing[part] = array('I')
         for index in range(len(data)):
@@ -197,8 +233,9 @@ def find_missing(splits: Mapping[Part, ListedDataset], root: Path) -> dict[Part,
             sample = f'{_IMAGE}/{name.partition("/")[2]}'  # the folder is that of the image or of a label
             if name.endswith('.npy') and sample not in sources:
                 (root / name).unlink()
+                removed += name == sample
     sources.write()
-    return missing
+    return missing, removed
 
 
 def _files_of(data: ListedDataset, index: int) -> dict[str, str]:

@@ -92,11 +92,13 @@ def _noted(path: Path) -> Iterator[tuple[str, str]]:
     """Yield name and hash of each file that lines were written of, by name; the latest one."""
     with ExitStack() as stack:
         parts = []
+        aside = path.parent / FOLDER  # on NFS an open file without a name has one in its folder
         if path.is_file():
+            aside.mkdir(exist_ok=True)
             with open(path, newline='\n', encoding='utf-8', errors='surrogateescape') as file:
                 while lines := sorted(islice(file, _LINES), key=_name_in):
                     part = stack.enter_context(
-                        TemporaryFile('w+', newline='\n', dir=path.parent, encoding='utf-8', errors='surrogateescape')
+                        TemporaryFile('w+', newline='\n', dir=aside, encoding='utf-8', errors='surrogateescape')
                     )
                     part.writelines(lines)
                     lines.clear()  # before the next are taken
