@@ -34,10 +34,8 @@ def explained(work_dir: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
-        died = _worker_died(error)
-        if died and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises the same again, anywhere
+    except Exception as raised:
+        error, died = _settle(raised)
         message = _explain(error, died)
         if message is None:
             raise
@@ -49,6 +47,22 @@ def explained(work_dir: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, whole) from error
         raise type(error)(whole) from error
+
+
+def _settle(error: Exception) -> tuple[Exception, bool]:
+    """Return what ended the block, and whether a data-loading process died, of which torch says no more from here on.
+
+    Torch's handler raises wherever the main thread is: also here, where the broken connection was noticed before.
+    """
+    try:
+        died = _worker_died(error)
+    except RuntimeError as second:
+        if not _worker_died(second):
+            raise
+        error, died = second, True
+    if died and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return error, died
 
 
 def _worker_died(error: Exception) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
+from mtlbox.engine import failures
 from mtlbox.engine.failures import explained
 
 
@@ -51,6 +52,24 @@ def test_killed_worker(tmp_path: Path) -> None:
     message = done.stderr.rstrip().splitlines()[-1]
     assert message.startswith('ChildProcessError: A data-loading process died')
     assert message.endswith(f'The last checkpoint is {tmp_path}/epoch_3.pth; go on from it with --resume.')
+
+
+def test_killed_worker_of_which_torch_says_so_while_the_error_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, real = [], failures._worker_died
+
+    def interrupted(error: Exception) -> bool:
+        seen.append(error)
+        if len(seen) == 1:
+            raise RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed. ')
+        return real(error)
+
+    monkeypatch.setattr(failures, '_worker_died', interrupted)
+    monkeypatch.setattr(signal, 'signal', lambda *args: seen.append(args))
+    with pytest.raises(ChildProcessError, match=r'^A data-loading process died \(Killed\)'), explained(str(tmp_path)):
+        raise ConnectionResetError('Connection reset by peer')
+    assert seen[-1] == (signal.SIGCHLD, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize('workers', [0, 1])
