@@ -4,8 +4,8 @@ Each seed has the folder ``seed_N`` in the work directory, whose ``result.json``
 deviation of all scores; ``tools/leaderboard.py`` shows both. Called again, finished seeds are left alone and a seed
 that was stopped goes on from its last checkpoint; more seeds may be asked for. Options that are not named below go to
 ``tools/train.py``, e.g. ``--cfg-options model.neck.gamma=0.1``. Exit codes are those of ``tools/train.py``: after 75,
-call it again. With ``--processes``, torchrun gives 1 for whatever
-ended a process, SIGTERM too: call it again if it was that.
+call it again. With ``--processes``, torchrun gives 1 for whatever ended a process, SIGTERM too: call it again if it was
+that.
 """
 
 from __future__ import annotations

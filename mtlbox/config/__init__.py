@@ -90,7 +90,12 @@ def check_config(
 
 
 def laid_out(model: dict[str, Any], cfg: Config) -> dict[str, Any]:
-    """Return the section ``model``, with ``channels_last=True`` where the config says so at the top."""
+    """Return the section ``model``, with ``channels_last=True`` where the config says so at the top.
+
+    Args:
+        model: The section, as a model is built from it.
+        cfg: The config.
+    """
     return {**model, 'channels_last': True} if cfg.get('channels_last') else model
 
 

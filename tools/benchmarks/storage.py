@@ -98,12 +98,18 @@ def as_converted(rooms: Sequence[Maps], folder: Path) -> Read:
     return lambda index: {key: read_array(str(folder / f'{index}_{key}.npy')) for key in keys}
 
 
-def as_webp(rooms: Sequence[Maps], folder: Path) -> Read:
-    """Store lossless WebP; depth stays a NumPy file."""
+def as_pictures(
+    rooms: Sequence[Maps],
+    folder: Path,
+    suffix: str,
+    write: Callable[[str, Array], object],
+    read: Callable[[str, int], Array],
+) -> Read:
+    """Store maps of bytes as pictures and the others as NumPy files; ``read`` is given path and number of axes."""
     for index, room in enumerate(rooms):
         for key, array in small(room).items():
             if array.dtype == np.uint8:
-                Image.fromarray(array).save(folder / f'{index}_{key}.webp', lossless=True)
+                write(str(folder / f'{index}_{key}{suffix}'), array)
             else:
                 np.save(folder / f'{index}_{key}.npy', array)
     kinds = small(rooms[0])
@@ -111,30 +117,38 @@ def as_webp(rooms: Sequence[Maps], folder: Path) -> Read:
     def one(index: int, key: str) -> Array:
         if kinds[key].dtype != np.uint8:
             return np.load(folder / f'{index}_{key}.npy')
-        array = np.asarray(Image.open(folder / f'{index}_{key}.webp'))
-        return array if kinds[key].ndim == 3 else array[..., 0]
+        return read(str(folder / f'{index}_{key}{suffix}'), kinds[key].ndim)
 
     return lambda index: decoded({key: one(index, key) for key in kinds})
+
+
+def as_webp(rooms: Sequence[Maps], folder: Path) -> Read:
+    """Store lossless WebP; depth stays a NumPy file."""
+
+    def write(path: str, array: Array) -> None:
+        Image.fromarray(array).save(path, lossless=True)
+
+    def read(path: str, axes: int) -> Array:
+        array = np.asarray(Image.open(path))
+        return array if axes == 3 else array[..., 0]
+
+    return as_pictures(
+        rooms, folder, '.webp', lambda path, array: Image.fromarray(array).save(path, lossless=True), read
+    )
 
 
 def as_cv2_png(rooms: Sequence[Maps], folder: Path) -> Read:
     """Store the pictures of nyud-c, read by OpenCV."""
-    for index, room in enumerate(rooms):
-        for key, array in small(room).items():
-            if array.dtype == np.uint8:
-                cv2.imwrite(str(folder / f'{index}_{key}.png'), array[..., ::-1] if array.ndim == 3 else array)
-            else:
-                np.save(folder / f'{index}_{key}.npy', array)
-    kinds = small(rooms[0])
 
-    def one(index: int, key: str) -> Array:
-        if kinds[key].dtype != np.uint8:
-            return np.load(folder / f'{index}_{key}.npy')
-        if kinds[key].ndim == 2:
-            return cv2.imread(str(folder / f'{index}_{key}.png'), cv2.IMREAD_GRAYSCALE)
-        return cv2.cvtColor(cv2.imread(str(folder / f'{index}_{key}.png')), cv2.COLOR_BGR2RGB)
+    def write(path: str, array: Array) -> None:
+        cv2.imwrite(path, array[..., ::-1] if array.ndim == 3 else array)
 
-    return lambda index: decoded({key: one(index, key) for key in kinds})
+    def read(path: str, axes: int) -> Array:
+        if axes == 2:
+            return cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+        return cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
+
+    return as_pictures(rooms, folder, '.png', write, read)
 
 
 def _npy(array: Array) -> bytes:
